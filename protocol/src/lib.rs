@@ -1,0 +1,15 @@
+//! What both ends of a Plugline connection share.
+//!
+//! - [`wire`]: bytes in, messages out; pure.
+//! - [`lifecycle`]: the handshake, limits, capabilities and the `rpc.*` messages; pure.
+//! - [`contract`]: the manifest, an OpenRPC document; pure.
+//! - [`peer`]: the connection engine, which owns pipes and threads.
+//!
+//! The wire itself is specified, for implementers in any language, in `SPEC.md` beside this
+//! crate; requirement ids such as `FRAME-3` in the documentation point there.
+#![forbid(unsafe_code)]
+
+pub mod contract;
+pub mod lifecycle;
+pub mod peer;
+pub mod wire;
