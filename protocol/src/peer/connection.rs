@@ -1,0 +1,470 @@
+//! A connection: its parts, what is sent through it, and how it ends.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::error::{CallError, CloseReason};
+use super::inflight::InFlight;
+use super::io::{Pipes, Wake};
+use super::lane::Lane;
+use super::outbox::{Outbox, SendError};
+use super::pending::{Entry, NotEntered, Pending};
+use super::reader;
+use super::request::{PendingCall, RequestOptions};
+use super::service::{Report, Service};
+use super::timer;
+use crate::lifecycle::messages::{Cancel, Log};
+use crate::lifecycle::{HANDSHAKE_LINE_BYTES, Limits, methods};
+use crate::wire::{EncodeError, Error, Meta, RequestId, encode, error};
+
+/// Which end of a connection this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Starts plugins. Takes a broken line as stray output or as a violation.
+    Host,
+    /// Is started. Answers broken lines.
+    Plugin,
+}
+
+/// Which way a line went, for a transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From this side.
+    Sent,
+    /// To this side.
+    Received,
+}
+
+/// What sees every line, without its LF.
+type Transcript = dyn Fn(Direction, &[u8]) + Send + Sync;
+
+/// How to open a connection.
+pub struct Setup {
+    /// Which end this is.
+    pub side: Side,
+    /// What the other side may count on here. `max_line_bytes` takes effect with the handshake.
+    pub limits: Limits,
+    /// Host only: take all stray output as a violation.
+    pub strict: bool,
+    /// What serves the requests that come in.
+    pub service: Arc<dyn Service>,
+    /// Sees every line that comes and goes.
+    pub transcript: Option<Box<Transcript>>,
+    /// Raised when the process at the other end is gone: what is in the pipe is still read, then the
+    /// connection ends, even if somebody else holds the pipe open.
+    pub ended: Arc<Wake>,
+    /// How long the other side has to answer a call that ended for its caller, before that is reported.
+    pub unanswered: Duration,
+}
+
+/// What the handshake said about the other side.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    /// What it accepts.
+    pub limits: Limits,
+    /// It heeds `rpc.cancel`.
+    pub cancel: bool,
+    /// It takes `rpc.progress`.
+    pub progress: bool,
+    /// It takes `rpc.log`.
+    pub log: bool,
+    /// The methods it serves, where it said; others are refused here without asking it.
+    pub methods: Option<HashSet<String>>,
+}
+
+/// One end of a connection. Clones are handles of the same one.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) side: Side,
+    pub(super) limits: Limits,
+    pub(super) strict: bool,
+    pub(super) service: Arc<dyn Service>,
+    pub(super) transcript: Option<Box<Transcript>>,
+    pub(super) ended: Arc<Wake>,
+    pub(super) unanswered: Duration,
+    pub(super) outbox: Outbox,
+    pub(super) pending: Pending,
+    pub(super) in_flight: InFlight,
+    pub(super) lane: Arc<Lane>,
+    /// The line limit in force for what comes in.
+    pub(super) receive_limit: AtomicUsize,
+    remote: OnceLock<Remote>,
+    closed: OnceLock<Arc<CloseReason>>,
+    /// Nobody may be told twice.
+    reported: AtomicBool,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("side", &self.side)
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    /// Takes two pipe ends into service.
+    ///
+    /// # Errors
+    /// Where the system has no descriptors or threads left.
+    pub fn open(pipes: Pipes, setup: Setup) -> io::Result<Self> {
+        let Pipes { read, write } = pipes;
+        let inner = Arc::new(Inner {
+            side: setup.side,
+            limits: setup.limits,
+            strict: setup.strict,
+            service: setup.service,
+            transcript: setup.transcript,
+            ended: setup.ended,
+            unanswered: setup.unanswered,
+            outbox: Outbox::new()?,
+            pending: Pending::default(),
+            in_flight: InFlight::default(),
+            lane: Arc::default(),
+            receive_limit: AtomicUsize::new(HANDSHAKE_LINE_BYTES),
+            remote: OnceLock::new(),
+            closed: OnceLock::new(),
+            reported: AtomicBool::new(false),
+            threads: Mutex::default(),
+        });
+        let this = Self { inner };
+        let writer = this.clone();
+        let writer = thread("plugline-writer", move || {
+            if let Err(reason) = writer.inner.outbox.write_out(write) {
+                writer.close(reason);
+            }
+        })?;
+        let reader = this.clone();
+        let started = thread("plugline-reader", move || {
+            let reason = reader::read_all(&reader, &read);
+            reader.close(reason);
+        });
+        let mut threads = this.threads();
+        threads.push(writer);
+        match started {
+            Ok(reader) => threads.push(reader),
+            Err(fault) => {
+                drop(threads);
+                this.inner.outbox.abort();
+                return Err(fault);
+            }
+        }
+        drop(threads);
+        Ok(this)
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records what the handshake said. The first time counts.
+    pub fn agree(&self, remote: Remote) {
+        // A second handshake never succeeds, so there is nothing to lose here.
+        let _first = self.inner.remote.set(remote);
+    }
+
+    /// Puts this side's own line limit in force: the plugin's, before it answers the handshake.
+    pub fn raise_receive_limit(&self) {
+        self.inner.receive_limit.store(self.inner.limits.max_line_bytes, Ordering::Release);
+    }
+
+    /// What the handshake said, once it is done.
+    pub fn remote(&self) -> Option<&Remote> {
+        self.inner.remote.get()
+    }
+
+    fn send_limit(&self) -> usize {
+        self.remote().map_or(HANDSHAKE_LINE_BYTES, |remote| remote.limits.max_line_bytes)
+    }
+
+    /// Why the connection ended, once it has.
+    pub fn closed(&self) -> Option<&Arc<CloseReason>> {
+        self.inner.closed.get()
+    }
+
+    /// How many calls of this side are unanswered.
+    pub fn unanswered(&self) -> usize {
+        self.inner.pending.len()
+    }
+
+    /// Sends a request; the answer is waited for on the [`PendingCall`]. Waits, within the timeout, where
+    /// the other side takes no more at once.
+    ///
+    /// # Errors
+    /// [`CallError`] where the request cannot be sent.
+    pub fn request(
+        &self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+        options: RequestOptions,
+    ) -> Result<PendingCall, CallError> {
+        let sent = Instant::now();
+        let deadline = options.timeout.and_then(|timeout| sent.checked_add(timeout));
+        let timed_out = || CallError::Timeout { after: sent.elapsed() };
+        let counted = !method.starts_with(methods::PREFIX);
+        self.check_method(method, counted)?;
+        let depth = options.parent.as_ref().map_or(0, |(_, depth)| depth + 1);
+        let entry = Entry {
+            method,
+            depth,
+            counted,
+            limit_on_result: options.limit_on_result,
+            max_in_flight: self.remote().map_or(1, |remote| remote.limits.max_in_flight),
+            deadline,
+        };
+        let (id, slot) = self.inner.pending.enter(entry).map_err(|fault| match fault {
+            NotEntered::Closed(reason) => CallError::Closed(reason),
+            NotEntered::TimedOut => timed_out(),
+        })?;
+        let meta = Meta {
+            deadline_ms: deadline
+                .map(|at| u64::try_from(at.saturating_duration_since(sent).as_millis()).unwrap_or(u64::MAX))
+                .filter(|ms| *ms <= crate::wire::MAX_INTEGER),
+            parent: options.parent.map(|(id, _)| id),
+            traceparent: options.traceparent,
+        };
+        let mut line = Vec::with_capacity(256);
+        let queued =
+            encode::request(&mut line, self.send_limit(), &RequestId::Number(id), method, params, &meta)
+                .map_err(CallError::from)
+                .and_then(|()| self.send(&line, deadline).map_err(|fault| self.not_sent(&fault, timed_out)));
+        if let Err(fault) = queued {
+            self.inner.pending.withdraw(id);
+            return Err(fault);
+        }
+        Ok(PendingCall { connection: self.clone(), id, slot, sent, deadline, settled: false })
+    }
+
+    fn check_method(&self, method: &str, counted: bool) -> Result<(), CallError> {
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
+        if method.is_empty() || !method.bytes().all(allowed) {
+            let reason = format!("{method:?} is no method name: ASCII letters, digits, `_` and `.` are");
+            return Err(CallError::Refused(reason));
+        }
+        let served = self.remote().and_then(|remote| remote.methods.as_ref());
+        if counted && served.is_some_and(|served| !served.contains(method)) {
+            return Err(CallError::Remote(error::method_not_found(method)));
+        }
+        Ok(())
+    }
+
+    /// Sends a notification.
+    ///
+    /// # Errors
+    /// [`CallError`] where it cannot be sent.
+    pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), CallError> {
+        self.check_method(method, true)?;
+        let mut line = Vec::with_capacity(256);
+        encode::notification(&mut line, self.send_limit(), method, params)?;
+        self.send(&line, None).map_err(|fault| self.not_sent(&fault, || unreachable!("no deadline was set")))
+    }
+
+    /// Sends a notification of the protocol that may be lost: too long, unserialisable, nobody there.
+    pub(super) fn notify_or_drop(&self, method: &str, params: &impl Serialize) {
+        let mut line = Vec::with_capacity(128);
+        if encode::notification(&mut line, self.send_limit(), method, params).is_ok() {
+            // Closed: nobody is there to miss it.
+            let _closed = self.send(&line, None);
+        }
+    }
+
+    /// Writes a line to the host's log. Dropped where the host takes none.
+    pub fn log(&self, log: &Log) {
+        if self.remote().is_some_and(|remote| remote.log) {
+            self.notify_or_drop(methods::LOG, log);
+        }
+    }
+
+    fn not_sent(&self, fault: &SendError, timed_out: impl FnOnce() -> CallError) -> CallError {
+        match fault {
+            SendError::TimedOut => timed_out(),
+            SendError::Closed => {
+                CallError::Closed(self.closed().map_or_else(|| Arc::new(CloseReason::Local), Arc::clone))
+            }
+        }
+    }
+
+    fn send(&self, line: &[u8], deadline: Option<Instant>) -> Result<(), SendError> {
+        self.inner.outbox.send(line, deadline)?;
+        self.record_sent(line);
+        Ok(())
+    }
+
+    /// Sends what the reader itself has to say; never waits.
+    pub(super) fn send_urgent(&self, line: &[u8]) {
+        match self.inner.outbox.send_urgent(line) {
+            Ok(()) => self.record_sent(line),
+            Err(reason) => self.close(reason),
+        }
+    }
+
+    fn record_sent(&self, line: &[u8]) {
+        if let Some(transcript) = &self.inner.transcript {
+            transcript(Direction::Sent, line.strip_suffix(b"\n").unwrap_or(line));
+        }
+    }
+
+    /// Answers a request that this side has in flight, exactly once.
+    pub(super) fn answer(&self, id: &RequestId, outcome: &Result<Box<serde_json::value::RawValue>, Error>) {
+        let line = self.encode_answer(id, outcome);
+        // Room is waited for before the lock is taken (the reader takes it too), and the line is queued under
+        // it, so that whoever sees the place free finds the answer on its way.
+        if self.inner.outbox.wait_for_room(line.len()).is_err() {
+            return self.inner.in_flight.answer(id, || ()); // Nobody is there to hear it.
+        }
+        self.inner.in_flight.answer(id, || {
+            if self.inner.outbox.push(&line).is_ok() {
+                self.record_sent(&line);
+            }
+        });
+    }
+
+    pub(super) fn encode_answer(
+        &self,
+        id: &RequestId,
+        outcome: &Result<Box<serde_json::value::RawValue>, Error>,
+    ) -> Vec<u8> {
+        let limit = self.send_limit();
+        let mut line = Vec::with_capacity(256);
+        let encoded = match outcome {
+            Ok(raw) => encode::result(&mut line, limit, id, raw),
+            Err(fault) => encode::error(&mut line, limit, Some(id), fault),
+        };
+        if let Err(fault) = encoded {
+            let instead = match fault {
+                EncodeError::TooLarge { limit, size } => error::too_large(limit, Some(size)),
+                other => error::internal(format!("the answer cannot be sent: {other}")),
+            };
+            encode::error(&mut line, usize::MAX, Some(id), &instead).expect("a short error can be encoded");
+        }
+        line
+    }
+
+    /// Tells the callee to stop; says whether it heeds that.
+    pub(super) fn send_cancel(&self, id: u64, reason: Option<&str>) -> bool {
+        self.inner.in_flight.cancel_children(&RequestId::Number(id), reason);
+        let heeded = self.remote().is_some_and(|remote| remote.cancel);
+        let cancellable =
+            self.inner.pending.unanswered(id).is_some_and(|method| method != methods::INITIALIZE);
+        if heeded && cancellable {
+            let params = Cancel { id: RequestId::Number(id), reason: reason.map(str::to_owned) };
+            let mut line = Vec::with_capacity(128);
+            if encode::notification(&mut line, self.send_limit(), methods::CANCEL, &params).is_ok() {
+                self.send_urgent(&line);
+            }
+        }
+        heeded
+    }
+
+    /// The caller stops waiting: tells the callee, and watches that it answers all the same.
+    pub(super) fn abandon(&self, id: u64, ended: Ended<'_>) {
+        if !self.inner.pending.abandon(id) {
+            return;
+        }
+        let patience = match ended {
+            Ended::Now(reason) => {
+                self.send_cancel(id, Some(reason));
+                self.inner.unanswered
+            }
+            Ended::CancelledBefore => Duration::ZERO,
+        };
+        if self.inner.side == Side::Host {
+            let inner = Arc::downgrade(&self.inner);
+            timer::at(
+                Instant::now() + patience,
+                Box::new(move || {
+                    let Some(inner) = inner.upgrade() else { return };
+                    if let Some(method) = inner.pending.unanswered(id) {
+                        inner.service.report(Report::Unanswered { id: RequestId::Number(id), method });
+                    }
+                }),
+            );
+        }
+    }
+
+    /// Ends the connection from this side: what is queued is still written, then the pipe is closed; calls
+    /// fail at once; what still comes in is read and dropped.
+    pub fn shut(&self) {
+        self.close(CloseReason::Local);
+    }
+
+    /// Ends the connection for a reason; the first one stands.
+    pub(super) fn close(&self, reason: CloseReason) {
+        let reason = self.inner.closed.get_or_init(|| Arc::new(reason));
+        self.inner.pending.close(reason);
+        match (self.inner.side, &**reason) {
+            // The host is done; what is in flight is still to be answered.
+            (Side::Plugin, CloseReason::EndOfFile) => {}
+            (_, CloseReason::Local) => self.inner.outbox.finish(),
+            _ => self.inner.outbox.abort(),
+        }
+        if !self.inner.reported.swap(true, Ordering::AcqRel) {
+            self.inner.service.report(Report::Closed(reason));
+        }
+    }
+
+    /// Stops writing at once, even where a write is waiting for its reader.
+    pub fn abort(&self) {
+        self.inner.outbox.abort();
+    }
+
+    /// Waits until no request of the other side is being handled, at most that long. Those that are left then
+    /// are cancelled, given a moment more, and answered -32004 in their handlers' stead.
+    pub fn drain(&self, grace: Duration) {
+        const MOMENT: Duration = Duration::from_millis(250);
+        let in_flight = &self.inner.in_flight;
+        if in_flight.wait_answered(Instant::now() + grace) {
+            return;
+        }
+        in_flight.cancel_all("the plugin is shutting down");
+        if in_flight.wait_answered(Instant::now() + MOMENT) {
+            return;
+        }
+        for request in in_flight.all() {
+            if !request.method.starts_with(methods::PREFIX) {
+                self.answer(&request.id, &Err(error::cancelled(Some("the plugin is shutting down"))));
+            }
+        }
+    }
+
+    /// Writes what is queued and closes the pipe; says whether that was done within that time.
+    pub fn flush(&self, at_most: Duration) -> bool {
+        self.inner.outbox.finish();
+        self.inner.outbox.wait_closed(Instant::now() + at_most)
+    }
+
+    /// Waits for the connection's threads. To be called when both pipes are known to end.
+    pub fn join(&self) {
+        let threads = std::mem::take(&mut *self.threads());
+        for thread in threads {
+            if thread.thread().id() != std::thread::current().id() {
+                // A panic there was reported by the panic hook.
+                let _panicked = thread.join();
+            }
+        }
+    }
+}
+
+/// How a call ended for its caller.
+pub(super) enum Ended<'a> {
+    /// Just now, and why.
+    Now(&'a str),
+    /// It was cancelled, and the callee had all the time it gets.
+    CancelledBefore,
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(body)
+}

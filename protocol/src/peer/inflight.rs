@@ -1,0 +1,191 @@
+//! Requests that came in and are not answered yet.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::wire::{Error, RequestId, error};
+
+/// One request that is being handled.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) id: RequestId,
+    pub(super) method: String,
+    /// How many requests it is nested in.
+    pub(super) depth: u32,
+    /// The call of this side in whose handling the other side made it.
+    pub(super) parent: Option<RequestId>,
+    /// When its caller gives up.
+    pub(super) deadline: Option<Instant>,
+    /// Whether it holds one of the places that `maxInFlight` counts.
+    counted: bool,
+    cancelled: Mutex<Option<Cancelled>>,
+    cancelling: Condvar,
+}
+
+#[derive(Debug, Clone)]
+struct Cancelled {
+    reason: Option<String>,
+}
+
+impl Incoming {
+    pub(super) fn new(
+        id: RequestId,
+        method: String,
+        depth: u32,
+        parent: Option<RequestId>,
+        deadline: Option<Instant>,
+        counted: bool,
+    ) -> Self {
+        Self {
+            id,
+            method,
+            depth,
+            parent,
+            deadline,
+            counted,
+            cancelled: Mutex::new(None),
+            cancelling: Condvar::new(),
+        }
+    }
+
+    fn cancelled(&self) -> MutexGuard<'_, Option<Cancelled>> {
+        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn cancel(&self, reason: Option<String>) {
+        self.cancelled().get_or_insert(Cancelled { reason });
+        self.cancelling.notify_all();
+    }
+
+    /// The error to answer if the caller no longer waits.
+    pub(super) fn ended(&self) -> Option<Error> {
+        if let Some(cancelled) = &*self.cancelled() {
+            return Some(error::cancelled(cancelled.reason.as_deref()));
+        }
+        self.deadline.filter(|deadline| *deadline <= Instant::now()).map(|_| error::deadline_exceeded())
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled().is_some()
+    }
+
+    /// Waits that long, or until the caller no longer does.
+    pub(super) fn wait_ended(&self, at_most: Duration) -> Option<Error> {
+        let until = Instant::now() + at_most;
+        let until = self.deadline.map_or(until, |deadline| deadline.min(until));
+        let mut cancelled = self.cancelled();
+        while cancelled.is_none() {
+            let Some(left) = until.checked_duration_since(Instant::now()) else { break };
+            cancelled =
+                self.cancelling.wait_timeout(cancelled, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(cancelled);
+        self.ended()
+    }
+}
+
+/// All requests that came in and are not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct InFlight {
+    requests: Mutex<Requests>,
+    answered: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    by_id: HashMap<RequestId, Arc<Incoming>>,
+    /// How many at each depth.
+    places: Vec<u32>,
+}
+
+impl Requests {
+    fn place(&mut self, depth: u32) -> &mut u32 {
+        let depth = depth as usize;
+        if self.places.len() <= depth {
+            self.places.resize(depth + 1, 0);
+        }
+        &mut self.places[depth]
+    }
+
+    fn remove(&mut self, id: &RequestId) -> bool {
+        let Some(request) = self.by_id.remove(id) else { return false };
+        if request.counted {
+            *self.place(request.depth) -= 1;
+        }
+        true
+    }
+}
+
+impl InFlight {
+    fn lock(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn contains(&self, id: &RequestId) -> bool {
+        self.lock().by_id.contains_key(id)
+    }
+
+    /// How many there are at that depth.
+    pub(super) fn at_depth(&self, depth: u32) -> u32 {
+        self.lock().places.get(depth as usize).copied().unwrap_or(0)
+    }
+
+    pub(super) fn insert(&self, request: Arc<Incoming>) {
+        let mut requests = self.lock();
+        if request.counted {
+            *requests.place(request.depth) += 1;
+        }
+        requests.by_id.insert(request.id.clone(), request);
+    }
+
+    /// Gives up a request's place and runs `answer` before anyone can see that, unless it was answered
+    /// already.
+    pub(super) fn answer(&self, id: &RequestId, answer: impl FnOnce()) {
+        let mut requests = self.lock();
+        if requests.remove(id) {
+            answer();
+            self.answered.notify_all();
+        }
+    }
+
+    pub(super) fn cancel(&self, id: &RequestId, reason: Option<String>) {
+        let request = self.lock().by_id.get(id).cloned();
+        if let Some(request) = request {
+            request.cancel(reason);
+        }
+    }
+
+    /// Cancels what the other side called while it handled that call of ours.
+    pub(super) fn cancel_children(&self, parent: &RequestId, reason: Option<&str>) {
+        for request in self.all() {
+            if request.parent.as_ref() == Some(parent) {
+                request.cancel(reason.map(str::to_owned));
+            }
+        }
+    }
+
+    pub(super) fn cancel_all(&self, reason: &str) {
+        for request in self.all() {
+            request.cancel(Some(reason.to_owned()));
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Incoming>> {
+        self.lock().by_id.values().cloned().collect()
+    }
+
+    /// Waits until all that count are answered, at most until the deadline; says whether they are.
+    pub(super) fn wait_answered(&self, deadline: Instant) -> bool {
+        let mut requests = self.lock();
+        loop {
+            if requests.places.iter().all(|count| *count == 0) {
+                return true;
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            requests = self.answered.wait_timeout(requests, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The connection engine: one end of a connection, the same code for host and plugin.
+//!
+//! A [`Connection`] owns two pipes. Calls go out through [`Connection::request`]; requests and
+//! notifications that come in go to the [`Service`] it was opened with. What differs between the sides
+//! (who answers a broken line, who takes it as a violation) is decided in `reader.rs` and nowhere else.
+//!
+//! # Who runs where
+//!
+//! - One reader thread a connection takes lines in. It runs no user code but the checks of a refused
+//!   request's params, takes no lock while it does, and never waits for a write.
+//! - One writer thread a connection writes queued lines out. Nobody else touches the write end.
+//! - Handlers run on workers of one pool for the whole process; notifications one after another, and a
+//!   request that came after a notification only once that has been handled (`lane.rs`).
+//! - A caller waits in its own thread, where its progress callback runs too.
+//!
+//! # Lock order
+//!
+//! `InFlight` → `Outbox`, and `Pending` → a call's slot. No other two are held together, and none is held
+//! while user code runs.
+
+mod call;
+mod connection;
+mod error;
+mod inflight;
+mod io;
+mod lane;
+mod outbox;
+mod pending;
+mod reader;
+mod request;
+mod service;
+mod timer;
+mod workers;
+
+pub use call::Call;
+pub use connection::{Connection, Direction, Remote, Setup, Side};
+pub use error::{CallError, CloseReason, Kind, Violation};
+pub use io::{Pipes, Wake, pair};
+pub use request::{Canceller, PendingCall, RequestOptions};
+pub use service::{Handler, Listener, Report, Route, Service};

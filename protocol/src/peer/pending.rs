@@ -1,0 +1,289 @@
+//! Calls of this side that are not answered yet, and the places they hold at the other.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use serde_json::value::RawValue;
+
+use super::error::{CallError, CloseReason};
+use crate::lifecycle::messages::Progress;
+use crate::wire::{Outcome, RequestId};
+
+/// Progress that nobody takes is dropped beyond this many reports a call.
+const PROGRESS_KEPT: usize = 256;
+
+/// Where the answer of one call arrives.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    state: Mutex<SlotState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct SlotState {
+    progress: VecDeque<Progress>,
+    outcome: Option<Result<Box<RawValue>, CallError>>,
+    /// The caller asked for the call to end; why, and when it stops waiting for the answer to that.
+    cancel: Option<CancelRequest>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct CancelRequest {
+    pub(super) wait_until: Instant,
+}
+
+/// What a waiting caller is told.
+pub(super) enum Told {
+    Progress(Progress),
+    Settled(Result<Box<RawValue>, CallError>),
+    TimedOut,
+}
+
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, SlotState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the outcome, unless there is one.
+    pub(super) fn settle(&self, outcome: Result<Box<RawValue>, CallError>) {
+        let mut state = self.lock();
+        state.outcome.get_or_insert(outcome);
+        self.changed.notify_all();
+    }
+
+    fn progress(&self, progress: Progress) {
+        let mut state = self.lock();
+        if state.progress.len() == PROGRESS_KEPT {
+            state.progress.pop_front();
+        }
+        state.progress.push_back(progress);
+        self.changed.notify_all();
+    }
+
+    /// Ends the wait when `until` comes, if the answer has not by then.
+    pub(super) fn cancel(&self, wait_until: Instant) {
+        self.lock().cancel.get_or_insert(CancelRequest { wait_until });
+        self.changed.notify_all();
+    }
+
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.lock().cancel.is_some()
+    }
+
+    /// Waits for the next thing to tell.
+    pub(super) fn wait(&self, deadline: Option<Instant>) -> Told {
+        let mut state = self.lock();
+        loop {
+            if let Some(progress) = state.progress.pop_front() {
+                return Told::Progress(progress);
+            }
+            if let Some(outcome) = state.outcome.take() {
+                return Told::Settled(outcome);
+            }
+            let cancelled = state.cancel.as_ref().map(|cancel| cancel.wait_until);
+            let until = [deadline, cancelled].into_iter().flatten().min();
+            state = match until {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(until) => {
+                    let Some(left) = until.checked_duration_since(Instant::now()) else {
+                        return if cancelled.is_some_and(|at| at <= until) {
+                            Told::Settled(Err(CallError::Cancelled))
+                        } else {
+                            Told::TimedOut
+                        };
+                    };
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+}
+
+/// A call of this side.
+#[derive(Debug)]
+struct Outgoing {
+    slot: Arc<Slot>,
+    method: String,
+    depth: u32,
+    counted: bool,
+    /// The line limit to put in force when the answer is a result.
+    limit_on_result: Option<usize>,
+    /// The caller no longer waits; the place is held all the same.
+    abandoned: bool,
+}
+
+/// All calls of this side that are not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    calls: Mutex<Calls>,
+    room: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    next_id: u64,
+    by_id: HashMap<u64, Outgoing>,
+    /// How many at each depth.
+    places: Vec<u32>,
+    closed: Option<Arc<CloseReason>>,
+}
+
+impl Calls {
+    fn place(&mut self, depth: u32) -> &mut u32 {
+        let depth = depth as usize;
+        if self.places.len() <= depth {
+            self.places.resize(depth + 1, 0);
+        }
+        &mut self.places[depth]
+    }
+}
+
+/// How a call is to be entered.
+pub(super) struct Entry<'a> {
+    pub(super) method: &'a str,
+    pub(super) depth: u32,
+    pub(super) counted: bool,
+    pub(super) limit_on_result: Option<usize>,
+    /// How many calls the other side takes at each depth.
+    pub(super) max_in_flight: u32,
+    pub(super) deadline: Option<Instant>,
+}
+
+/// Why a call was not entered.
+pub(super) enum NotEntered {
+    Closed(Arc<CloseReason>),
+    /// The deadline passed while all places were taken.
+    TimedOut,
+}
+
+/// What came of a response.
+pub(super) enum Answered {
+    /// It was expected. The limit to put in force, where it was a result that changes it.
+    Expected { limit: Option<usize> },
+    /// No such call.
+    Unknown,
+}
+
+impl Pending {
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a place and takes it.
+    pub(super) fn enter(&self, entry: Entry<'_>) -> Result<(u64, Arc<Slot>), NotEntered> {
+        let mut calls = self.lock();
+        loop {
+            if let Some(reason) = &calls.closed {
+                return Err(NotEntered::Closed(Arc::clone(reason)));
+            }
+            if !entry.counted || *calls.place(entry.depth) < entry.max_in_flight {
+                break;
+            }
+            calls = match entry.deadline {
+                None => self.room.wait(calls).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                        return Err(NotEntered::TimedOut);
+                    };
+                    self.room.wait_timeout(calls, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        if entry.counted {
+            *calls.place(entry.depth) += 1;
+        }
+        let id = calls.next_id;
+        calls.next_id += 1;
+        let slot = Arc::new(Slot::default());
+        calls.by_id.insert(
+            id,
+            Outgoing {
+                slot: Arc::clone(&slot),
+                method: entry.method.to_owned(),
+                depth: entry.depth,
+                counted: entry.counted,
+                limit_on_result: entry.limit_on_result,
+                abandoned: false,
+            },
+        );
+        Ok((id, slot))
+    }
+
+    fn remove(&self, id: u64) -> Option<Outgoing> {
+        let mut calls = self.lock();
+        let call = calls.by_id.remove(&id)?;
+        if call.counted {
+            *calls.place(call.depth) -= 1;
+            self.room.notify_all();
+        }
+        Some(call)
+    }
+
+    /// Gives a place back whose request was not sent.
+    pub(super) fn withdraw(&self, id: u64) {
+        self.remove(id);
+    }
+
+    /// Takes an answer in.
+    pub(super) fn answer(&self, id: &RequestId, outcome: &Outcome<'_>) -> Answered {
+        let RequestId::Number(id) = id else { return Answered::Unknown };
+        let Some(call) = self.remove(*id) else { return Answered::Unknown };
+        let limit = call.limit_on_result.filter(|_| matches!(outcome, Outcome::Result(_)));
+        if !call.abandoned {
+            call.slot.settle(match outcome {
+                Outcome::Result(raw) => Ok((*raw).to_owned()),
+                Outcome::Error(remote) => Err(match remote.to_error() {
+                    Ok(error) => CallError::Remote(error),
+                    Err(fault) => CallError::Undecodable(format!("error {}: {fault}", remote.code)),
+                }),
+            });
+        }
+        Answered::Expected { limit }
+    }
+
+    pub(super) fn progress(&self, progress: Progress) {
+        let RequestId::Number(id) = progress.id else { return };
+        let slot =
+            self.lock().by_id.get(&id).filter(|call| !call.abandoned).map(|call| Arc::clone(&call.slot));
+        if let Some(slot) = slot {
+            slot.progress(progress);
+        }
+    }
+
+    /// The caller no longer waits. Says whether the call was still unanswered.
+    pub(super) fn abandon(&self, id: u64) -> bool {
+        let mut calls = self.lock();
+        match calls.by_id.get_mut(&id) {
+            Some(call) => !std::mem::replace(&mut call.abandoned, true),
+            None => false,
+        }
+    }
+
+    /// The method of a call that is still unanswered.
+    pub(super) fn unanswered(&self, id: u64) -> Option<String> {
+        self.lock().by_id.get(&id).map(|call| call.method.clone())
+    }
+
+    /// The depth of one of our calls, for a request that names it as its parent.
+    pub(super) fn depth_of(&self, id: &RequestId) -> Option<u32> {
+        let RequestId::Number(id) = id else { return None };
+        self.lock().by_id.get(id).map(|call| call.depth)
+    }
+
+    /// How many are unanswered.
+    pub(super) fn len(&self) -> usize {
+        self.lock().by_id.len()
+    }
+
+    /// Fails all of them, and any that come later.
+    pub(super) fn close(&self, reason: &Arc<CloseReason>) {
+        let mut calls = self.lock();
+        calls.closed.get_or_insert_with(|| Arc::clone(reason));
+        for (_, call) in calls.by_id.drain() {
+            call.slot.settle(Err(CallError::Closed(Arc::clone(reason))));
+        }
+        calls.places.clear();
+        self.room.notify_all();
+    }
+}

@@ -1,0 +1,115 @@
+//! What the owner of a connection brings: the methods it serves, and what it wants to know.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::call::Call;
+use super::error::CloseReason;
+use crate::lifecycle::messages::Log;
+use crate::wire::{Error, Params, RequestId, error};
+
+/// What the owner of a connection brings.
+///
+/// All of these are called on the reader's thread, so they must not wait.
+pub trait Service: Send + Sync + 'static {
+    /// What to do with a request: lifecycle first, then the method. `rpc.ping` never comes here.
+    ///
+    /// # Errors
+    /// What to answer instead: -32000, -32003, -32600, -32601.
+    fn route(&self, method: &str) -> Result<Route, Error>;
+
+    /// Who listens to a notification, if anybody.
+    fn listener(&self, method: &str) -> Option<Listener>;
+
+    /// Something happened that is no call.
+    fn report(&self, report: Report<'_>);
+}
+
+/// What to do with a request.
+pub enum Route {
+    /// Answer at once; for what is known already.
+    Answer(Box<RawValue>),
+    /// Run a handler on a worker.
+    Run(Handler),
+    /// Run a handler of the protocol itself on a worker; it does not count as in flight.
+    RunUncounted(Handler),
+}
+
+/// Something that happened and is no call.
+#[derive(Debug)]
+pub enum Report<'a> {
+    /// A line that is no message (host only).
+    Stray(&'a [u8]),
+    /// The plugin wrote to the log (host only).
+    Log(Log),
+    /// A message was ignored, and why.
+    Ignored(String),
+    /// A call that ended for its caller was not answered in due time (host only).
+    Unanswered {
+        /// Which call.
+        id: RequestId,
+        /// What it called.
+        method: String,
+    },
+    /// The connection ended; reported once.
+    Closed(&'a Arc<CloseReason>),
+}
+
+type Run = dyn Fn(Params<'_>, &Call) -> Result<Box<RawValue>, Error> + Send + Sync;
+type Check = dyn Fn(Params<'_>) -> Result<(), Error> + Send + Sync;
+type Listen = dyn Fn(Params<'_>) -> Result<(), Error> + Send + Sync;
+
+/// A method's implementation, its types taken away.
+#[derive(Clone)]
+pub struct Handler {
+    pub(super) run: Arc<Run>,
+    /// Whether the params can be taken, for a request that will not be run.
+    pub(super) check: Arc<Check>,
+}
+
+impl Handler {
+    /// A handler with typed params and result.
+    pub fn new<P, R, E>(function: impl Fn(P, &Call) -> Result<R, E> + Send + Sync + 'static) -> Self
+    where
+        P: DeserializeOwned,
+        R: Serialize,
+        E: Into<Error>,
+    {
+        Self {
+            run: Arc::new(move |params, call| {
+                let result = function(params.decode()?, call).map_err(Into::into)?;
+                serde_json::value::to_raw_value(&result)
+                    .map_err(|fault| error::internal(format!("the result has no JSON form: {fault}")))
+            }),
+            check: Arc::new(|params| params.decode::<P>().map(drop)),
+        }
+    }
+
+    /// A handler of raw params.
+    pub fn raw(
+        function: impl Fn(Params<'_>, &Call) -> Result<Box<RawValue>, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self { run: Arc::new(function), check: Arc::new(|_| Ok(())) }
+    }
+}
+
+/// What is done about a notification, its types taken away.
+#[derive(Clone)]
+pub struct Listener {
+    pub(super) listen: Arc<Listen>,
+}
+
+impl Listener {
+    /// A listener with typed params.
+    pub fn new<P: DeserializeOwned>(function: impl Fn(P) + Send + Sync + 'static) -> Self {
+        Self {
+            listen: Arc::new(move |params| {
+                function(params.decode()?);
+                Ok(())
+            }),
+        }
+    }
+}

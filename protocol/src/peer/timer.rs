@@ -1,0 +1,80 @@
+//! Things to do later: one thread for the process, asleep until the next one is due, and gone from the
+//! schedule for good where there is none.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+type Task = Box<dyn FnOnce() + Send>;
+
+struct Entry {
+    due: Instant,
+    order: u64,
+    task: Task,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+impl Eq for Entry {}
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.due, self.order).cmp(&(other.due, other.order))
+    }
+}
+
+#[derive(Default)]
+struct Timer {
+    entries: Mutex<(BinaryHeap<Reverse<Entry>>, u64)>,
+    changed: Condvar,
+}
+
+/// Runs a short task at that time, on the timer's thread.
+pub(super) fn at(due: Instant, task: Task) {
+    static TIMER: OnceLock<&'static Timer> = OnceLock::new();
+    let timer = *TIMER.get_or_init(|| {
+        let timer: &'static Timer = Box::leak(Box::default());
+        std::thread::Builder::new()
+            .name("plugline-timer".into())
+            .spawn(|| timer.run())
+            .expect("the process can start one thread");
+        timer
+    });
+    let mut entries = timer.entries.lock().unwrap_or_else(PoisonError::into_inner);
+    let order = entries.1;
+    entries.1 += 1;
+    entries.0.push(Reverse(Entry { due, order, task }));
+    timer.changed.notify_one();
+}
+
+impl Timer {
+    fn run(&self) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let Some(Reverse(next)) = entries.0.peek() else {
+                entries = self.changed.wait(entries).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            match next.due.checked_duration_since(Instant::now()) {
+                Some(left) if !left.is_zero() => {
+                    entries =
+                        self.changed.wait_timeout(entries, left).unwrap_or_else(PoisonError::into_inner).0;
+                }
+                _ => {
+                    let Some(Reverse(due)) = entries.0.pop() else { continue };
+                    drop(entries);
+                    (due.task)();
+                    entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+                }
+            }
+        }
+    }
+}
