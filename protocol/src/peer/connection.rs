@@ -169,15 +169,12 @@ impl Connection {
         self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records what the handshake said. The first time counts.
-    pub fn agree(&self, remote: Remote) {
-        // A second handshake never succeeds, so there is nothing to lose here.
-        let _first = self.inner.remote.set(remote);
-    }
-
-    /// Puts this side's own line limit in force: the plugin's, before it answers the handshake.
-    pub fn raise_receive_limit(&self) {
-        self.inner.receive_limit.store(self.inner.limits.max_line_bytes, Ordering::Release);
+    /// The handshake succeeded: records what it said of the other side, and puts this side's own line limit in
+    /// force. A plugin does this before it answers; a host, when it reads the answer. The first time counts.
+    pub(super) fn agree(&self, remote: Remote) {
+        if self.inner.remote.set(remote).is_ok() {
+            self.inner.receive_limit.store(self.inner.limits.max_line_bytes, Ordering::Release);
+        }
     }
 
     /// What the handshake said, once it is done.
@@ -220,7 +217,7 @@ impl Connection {
             method,
             depth,
             counted,
-            limit_on_result: options.limit_on_result,
+            handshake: options.handshake,
             max_in_flight: self.remote().map_or(1, |remote| remote.limits.max_in_flight),
             deadline,
         };

@@ -21,6 +21,7 @@
 mod call;
 mod connection;
 mod error;
+mod handshake;
 mod inflight;
 mod io;
 mod lane;
@@ -35,6 +36,7 @@ mod workers;
 pub use call::Call;
 pub use connection::{Connection, Direction, Remote, Setup, Side};
 pub use error::{CallError, CloseReason, Kind, Violation};
+pub use handshake::HandshakeError;
 pub use io::{Pipes, Wake, pair};
 pub use request::{Canceller, PendingCall, RequestOptions};
 pub use service::{Handler, Listener, Report, Route, Service};

@@ -107,8 +107,8 @@ struct Outgoing {
     method: String,
     depth: u32,
     counted: bool,
-    /// The line limit to put in force when the answer is a result.
-    limit_on_result: Option<usize>,
+    /// It is the handshake.
+    handshake: bool,
     /// The caller no longer waits; the place is held all the same.
     abandoned: bool,
 }
@@ -144,7 +144,7 @@ pub(super) struct Entry<'a> {
     pub(super) method: &'a str,
     pub(super) depth: u32,
     pub(super) counted: bool,
-    pub(super) limit_on_result: Option<usize>,
+    pub(super) handshake: bool,
     /// How many calls the other side takes at each depth.
     pub(super) max_in_flight: u32,
     pub(super) deadline: Option<Instant>,
@@ -155,14 +155,6 @@ pub(super) enum NotEntered {
     Closed(Arc<CloseReason>),
     /// The deadline passed while all places were taken.
     TimedOut,
-}
-
-/// What came of a response.
-pub(super) enum Answered {
-    /// It was expected. The limit to put in force, where it was a result that changes it.
-    Expected { limit: Option<usize> },
-    /// No such call.
-    Unknown,
 }
 
 impl Pending {
@@ -203,7 +195,7 @@ impl Pending {
                 method: entry.method.to_owned(),
                 depth: entry.depth,
                 counted: entry.counted,
-                limit_on_result: entry.limit_on_result,
+                handshake: entry.handshake,
                 abandoned: false,
             },
         );
@@ -225,11 +217,10 @@ impl Pending {
         self.remove(id);
     }
 
-    /// Takes an answer in.
-    pub(super) fn answer(&self, id: &RequestId, outcome: &Outcome<'_>) -> Answered {
-        let RequestId::Number(id) = id else { return Answered::Unknown };
-        let Some(call) = self.remove(*id) else { return Answered::Unknown };
-        let limit = call.limit_on_result.filter(|_| matches!(outcome, Outcome::Result(_)));
+    /// Takes an answer in; says whether there is such a call.
+    pub(super) fn answer(&self, id: &RequestId, outcome: &Outcome<'_>) -> bool {
+        let RequestId::Number(id) = id else { return false };
+        let Some(call) = self.remove(*id) else { return false };
         if !call.abandoned {
             call.slot.settle(match outcome {
                 Outcome::Result(raw) => Ok((*raw).to_owned()),
@@ -239,7 +230,13 @@ impl Pending {
                 }),
             });
         }
-        Answered::Expected { limit }
+        true
+    }
+
+    /// Whether that call is the handshake.
+    pub(super) fn is_handshake(&self, id: &RequestId) -> bool {
+        let RequestId::Number(id) = id else { return false };
+        self.lock().by_id.get(id).is_some_and(|call| call.handshake)
     }
 
     pub(super) fn progress(&self, progress: Progress) {

@@ -10,17 +10,16 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::call::Call;
-use super::connection::{Connection, Direction, Side};
+use super::connection::{Connection, Direction, Remote, Side};
 use super::error::{CloseReason, Violation};
 use super::inflight::Incoming;
 use super::io::Block;
-use super::pending::Answered;
 use super::service::{Handler, Report, Route};
 use crate::lifecycle::messages::{Cancel, Log, Progress};
-use crate::lifecycle::methods;
+use crate::lifecycle::{InitializeResult, methods};
 use crate::wire::{
-    Error, Frame, LineDecoder, MAX_INTEGER, Malformed, Message, Notification, Params, Request, RequestId,
-    Response, decode, encode, error,
+    Error, Frame, LineDecoder, MAX_INTEGER, Malformed, Message, Notification, Outcome, Params, Request,
+    RequestId, Response, decode, encode, error,
 };
 
 /// How much of an offending line is quoted; bytes.
@@ -171,15 +170,19 @@ pub(super) fn quote(line: &[u8]) -> String {
 }
 
 fn take_response(connection: &Connection, response: &Response<'_>) {
-    match connection.inner.pending.answer(&response.id, &response.outcome) {
-        Answered::Expected { limit: Some(limit) } => {
-            connection.inner.receive_limit.store(limit, Ordering::Release);
-        }
-        Answered::Expected { limit: None } => {}
-        Answered::Unknown => {
-            let what = format!("a response with the unknown id {}", response.id);
-            connection.inner.service.report(Report::Ignored(what));
-        }
+    let Response { id, outcome } = response;
+    let pending = &connection.inner.pending;
+    if let Outcome::Result(result) = outcome
+        && connection.remote().is_none()
+        && pending.is_handshake(id)
+        // What is wrong with it is said to the caller.
+        && let Ok(result) = InitializeResult::read(result.get())
+    {
+        // Here, since the very next line may be a callback, or longer than the handshake's lines.
+        connection.agree(Remote::from(&result));
+    }
+    if !pending.answer(id, outcome) {
+        connection.inner.service.report(Report::Ignored(format!("a response with the unknown id {id}")));
     }
 }
 
@@ -284,7 +287,7 @@ fn admit(connection: &Connection, method: &str, params: Params<'_>) -> Result<Ad
     let route = if method == methods::PING {
         Route::Answer(raw("{}").to_owned())
     } else {
-        connection.inner.service.route(method)?
+        connection.inner.service.route(connection, method, params)?
     };
     if !params.is_object() {
         // Says what is wrong in the one place that knows how.

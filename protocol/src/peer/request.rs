@@ -22,21 +22,14 @@ pub struct RequestOptions {
     pub traceparent: Option<String>,
     /// The request in whose handling this one is made, with its depth.
     pub(super) parent: Option<(RequestId, u32)>,
-    /// The line limit to put in force when the answer is a result: the handshake's.
-    pub(super) limit_on_result: Option<usize>,
+    /// It is the handshake.
+    pub(super) handshake: bool,
 }
 
 impl RequestOptions {
     /// Waits at most that long.
     pub fn timeout(timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..Self::default() }
-    }
-
-    /// Takes lines of up to that many bytes from the moment the answer, a result, is read.
-    #[must_use]
-    pub fn limit_on_result(mut self, bytes: usize) -> Self {
-        self.limit_on_result = Some(bytes);
-        self
     }
 }
 

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use super::call::Call;
+use super::connection::Connection;
 use super::error::CloseReason;
 use crate::lifecycle::messages::Log;
 use crate::wire::{Error, Params, RequestId, error};
@@ -15,11 +16,12 @@ use crate::wire::{Error, Params, RequestId, error};
 ///
 /// All of these are called on the reader's thread, so they must not wait.
 pub trait Service: Send + Sync + 'static {
-    /// What to do with a request: lifecycle first, then the method. `rpc.ping` never comes here.
+    /// What to do with a request: lifecycle first, then the method. `rpc.ping` never comes here. The params are
+    /// for the protocol's own methods; a handler's are decoded where it runs.
     ///
     /// # Errors
-    /// What to answer instead: -32000, -32003, -32600, -32601.
-    fn route(&self, method: &str) -> Result<Route, Error>;
+    /// What to answer instead: -32000, -32003, -32600, -32601; -32602 for a method of the protocol.
+    fn route(&self, connection: &Connection, method: &str, params: Params<'_>) -> Result<Route, Error>;
 
     /// Who listens to a notification, if anybody.
     fn listener(&self, method: &str) -> Option<Listener>;
@@ -94,6 +96,16 @@ impl Handler {
     ) -> Self {
         Self { run: Arc::new(function), check: Arc::new(|_| Ok(())) }
     }
+
+    /// The same handler, with a way to tell whether params can be taken without running it.
+    #[must_use]
+    pub fn with_check(
+        mut self,
+        check: impl Fn(Params<'_>) -> Result<(), Error> + Send + Sync + 'static,
+    ) -> Self {
+        self.check = Arc::new(check);
+        self
+    }
 }
 
 /// What is done about a notification, its types taken away.
@@ -111,5 +123,10 @@ impl Listener {
                 Ok(())
             }),
         }
+    }
+
+    /// A listener with raw params. An error is reported and otherwise ignored.
+    pub fn raw(function: impl Fn(Params<'_>) -> Result<(), Error> + Send + Sync + 'static) -> Self {
+        Self { listen: Arc::new(function) }
     }
 }

@@ -1,0 +1,81 @@
+//! Serving a handler that was written for `jsonrpc-core`.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use jsonrpc_core::{
+    Call as RpcCall, Id, IoHandler, Metadata, MethodCall, Output, Params as RpcParams, Version,
+};
+use plugline_protocol::wire::{Error, Params, error};
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::method::Method;
+use crate::plugin::Plugin;
+
+impl<S: Send + Sync + 'static> Plugin<S> {
+    /// Serves every method of an existing `jsonrpc-core` handler.
+    ///
+    /// Its methods bear names of the form `<contract>.<method>`, take their params by name, and are declared
+    /// without schemas, since the handler has none. Its notifications are not served: the handler cannot say
+    /// which of its names they are.
+    ///
+    /// # Panics
+    /// Where one of its names is taken, or begins with `rpc.`.
+    #[must_use]
+    pub fn io_handler<M: Metadata + Default>(mut self, handler: IoHandler<M>) -> Self {
+        // Sorted, so that the manifest does not change from run to run.
+        let names: BTreeMap<String, bool> = handler
+            .iter()
+            .map(|(name, procedure)| {
+                (name.clone(), matches!(procedure, jsonrpc_core::RemoteProcedure::Method(_)))
+            })
+            .collect();
+        let handler = Arc::new(handler);
+        for (name, _) in names.into_iter().filter(|(_, is_method)| *is_method) {
+            let (handler, method) = (Arc::clone(&handler), name.clone());
+            self = self.method(Method::untyped(name, move |_, params, _| answer(&handler, &method, params)));
+        }
+        self
+    }
+}
+
+fn answer<M: Metadata + Default>(
+    handler: &IoHandler<M>,
+    method: &str,
+    params: Params<'_>,
+) -> Result<Box<RawValue>, Error> {
+    let call = RpcCall::MethodCall(MethodCall {
+        jsonrpc: Some(Version::V2),
+        method: method.to_owned(),
+        params: RpcParams::Map(params.decode()?),
+        id: Id::Num(0),
+    });
+    match block_on(handler.handle_call(call)) {
+        Some(Output::Success(success)) => {
+            to_raw_value(&success.result).map_err(|fault| error::internal(fault.to_string()))
+        }
+        Some(Output::Failure(failure)) => Err(failure.error),
+        None => Err(error::internal(format!("{method} gave no answer"))),
+    }
+}
+
+/// Runs a future on this thread, which sleeps while there is nothing to do.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}

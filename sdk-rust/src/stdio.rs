@@ -1,0 +1,42 @@
+//! Standard input and output, taken away from the program that was started with them.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, PoisonError};
+
+use plugline_protocol::peer::Pipes;
+
+/// The wire, kept where nothing else in the process can reach it.
+///
+/// From [`take`](Self::take) on, what is printed goes to standard error and nothing can be read from standard
+/// input, by this program, its libraries or its children.
+#[derive(Debug)]
+pub struct Stdio(());
+
+static TAKEN: Mutex<Option<Pipes>> = Mutex::new(None);
+
+impl Stdio {
+    /// Takes standard input and output away. [`Plugin::serve`](crate::Plugin::serve) does this first; a `main`
+    /// that does anything before it calls this before that. A second time does nothing.
+    ///
+    /// # Errors
+    /// Where a descriptor cannot be duplicated.
+    pub fn take() -> io::Result<()> {
+        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.is_none() {
+            // Both duplicates are close-on-exec: no child inherits the wire.
+            let read: OwnedFd = os_pipe::dup_stdin()?.into();
+            let write: OwnedFd = os_pipe::dup_stdout()?.into();
+            rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+            rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+            *taken = Some(Pipes { read, write });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn pipes() -> io::Result<Pipes> {
+        Self::take()?;
+        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).take();
+        taken.ok_or_else(|| io::Error::other("this process serves a plugin already"))
+    }
+}

@@ -1,0 +1,243 @@
+//! Testing a plugin within one process: the plugin at one end of a connected pair, the test at the other.
+//!
+//! ```
+//! use plugline_sdk::testing::Harness;
+//! use plugline_sdk::{Call, Error, Method, Plugin};
+//! # #[derive(serde::Deserialize, schemars::JsonSchema)] struct Add { a: i64, b: i64 }
+//! let plugin = Plugin::new("adder", "0.1.0")
+//!     .provides("math", "1.0.0")
+//!     .method(Method::new("math.add", |(), add: Add, _: &Call| Ok::<_, Error>(add.a + add.b)));
+//!
+//! let adder = Harness::new().start(plugin)?;
+//! let sum: i64 = adder.call("math.add", &serde_json::json!({"a": 1, "b": 2}))?;
+//! assert_eq!(sum, 3);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use plugline_protocol::lifecycle::messages::Log;
+use plugline_protocol::lifecycle::{
+    CallbackCapability, Feature, HostCapabilities, Identity, InitializeParams, InitializeResult, Limits,
+    VERSIONS, methods,
+};
+use plugline_protocol::peer::{
+    Call, CallError, CloseReason, Connection, Handler, HandshakeError, Listener, Report, RequestOptions,
+    Route, Service, Setup, Side, Wake, pair,
+};
+use plugline_protocol::wire::{Error, Params, error};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::plugin::Plugin;
+use crate::session::Session;
+
+/// No test waits longer than this for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sets a plugin up for a test.
+#[derive(Default)]
+pub struct Harness {
+    config: Option<Value>,
+    callbacks: HashMap<String, Handler>,
+}
+
+/// Why a plugin did not start.
+#[derive(Debug)]
+pub enum StartError {
+    /// The system has no descriptors or threads left.
+    Io(io::Error),
+    /// The handshake failed.
+    Handshake(HandshakeError),
+}
+
+impl std::fmt::Display for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(fault) => fault.fmt(f),
+            Self::Handshake(fault) => fault.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl Harness {
+    /// A host without methods that sends an empty config.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends this config.
+    #[must_use]
+    pub fn config(mut self, config: Value) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Serves a method of the host.
+    #[must_use]
+    pub fn callback<P, R, E>(
+        mut self,
+        name: impl Into<String>,
+        function: impl Fn(P, &Call) -> Result<R, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        P: DeserializeOwned,
+        R: Serialize,
+        E: Into<Error>,
+    {
+        self.callbacks.insert(name.into(), Handler::new(function));
+        self
+    }
+
+    /// Starts the plugin and shakes hands.
+    ///
+    /// # Errors
+    /// [`StartError`], what the plugin refused the handshake with included.
+    pub fn start<S: Send + Sync + 'static>(self, plugin: Plugin<S>) -> Result<Running, StartError> {
+        let (host_pipes, plugin_pipes) = pair().map_err(StartError::Io)?;
+        let (ended_sender, ended) = bounded(1);
+        let (log_sender, logs) = unbounded();
+        let callbacks = self.callbacks.keys().cloned().collect();
+        let setup = |side, limits, service| -> io::Result<Setup> {
+            Ok(Setup {
+                side,
+                limits,
+                strict: true,
+                service,
+                transcript: None,
+                ended: Arc::new(Wake::new()?),
+                unanswered: Duration::from_secs(5),
+            })
+        };
+        let limits = plugin.limits;
+        let session = Arc::new(Session::new(plugin, ended_sender));
+        let plugin_side = setup(Side::Plugin, limits, session)
+            .and_then(|setup| Connection::open(plugin_pipes, setup))
+            .map_err(StartError::Io)?;
+        let host = Arc::new(Host { callbacks: self.callbacks, logs: log_sender });
+        let host_side = setup(Side::Host, Limits::default(), host)
+            .and_then(|setup| Connection::open(host_pipes, setup))
+            .map_err(StartError::Io)?;
+        let mut running = Running { host_side, plugin_side, ended, logs, hello: None };
+        let hello = running.host_side.initialize(
+            &InitializeParams {
+                protocol_versions: VERSIONS.iter().copied().map(i64::from).collect(),
+                host: Some(Identity { name: "harness".into(), version: env!("CARGO_PKG_VERSION").into() }),
+                instance: Some("test".into()),
+                config: self.config.unwrap_or_else(|| json!({})),
+                limits: Limits::default(),
+                capabilities: HostCapabilities {
+                    progress: Some(Feature {}),
+                    log: Some(Feature {}),
+                    streams: None,
+                    callbacks: Some(CallbackCapability { methods: callbacks }),
+                },
+            },
+            Some(PATIENCE),
+        );
+        running.hello = Some(hello.map_err(StartError::Handshake)?);
+        Ok(running)
+    }
+}
+
+/// A plugin that runs within the test. Dropping it is what a host does that closes stdin.
+pub struct Running {
+    host_side: Connection,
+    plugin_side: Connection,
+    ended: Receiver<Arc<CloseReason>>,
+    logs: Receiver<Log>,
+    hello: Option<InitializeResult>,
+}
+
+impl Running {
+    /// Calls a method; waits at most ten seconds.
+    ///
+    /// # Errors
+    /// [`CallError`] where there is no result, or one of another type.
+    pub fn call<R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+    ) -> Result<R, CallError> {
+        self.host_side.call(method, params, RequestOptions::timeout(PATIENCE))
+    }
+
+    /// Sends a notification.
+    ///
+    /// # Errors
+    /// [`CallError`] where it cannot be sent.
+    pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), CallError> {
+        self.host_side.notify(method, params)
+    }
+
+    /// The host's end, for whatever else a test wants to do.
+    pub fn connection(&self) -> &Connection {
+        &self.host_side
+    }
+
+    /// What the plugin wrote to the log, as it comes.
+    pub fn logs(&self) -> &Receiver<Log> {
+        &self.logs
+    }
+
+    /// What the plugin answered to the handshake.
+    pub fn hello(&self) -> &InitializeResult {
+        self.hello.as_ref().expect("set before `start` returned")
+    }
+
+    /// Asks the plugin to shut down, with that grace for what is in flight, and waits until it has.
+    ///
+    /// # Errors
+    /// [`CallError`] where it does not answer.
+    pub fn shut_down(&self, grace: Duration) -> Result<(), CallError> {
+        let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+        self.host_side.call(
+            methods::SHUTDOWN,
+            &json!({ "graceMs": grace }),
+            RequestOptions::timeout(PATIENCE),
+        )
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.host_side.shut();
+        // The plugin's end sees the end of its input once what was queued has been written.
+        let _ended = self.ended.recv_timeout(PATIENCE);
+        self.plugin_side.drain(Duration::from_secs(1));
+        self.plugin_side.flush(Duration::from_secs(1));
+    }
+}
+
+struct Host {
+    callbacks: HashMap<String, Handler>,
+    logs: Sender<Log>,
+}
+
+impl Service for Host {
+    fn route(&self, connection: &Connection, method: &str, _: Params<'_>) -> Result<Route, Error> {
+        if connection.remote().is_none() {
+            return Err(error::not_initialized(method));
+        }
+        let handler = self.callbacks.get(method).cloned();
+        handler.map(Route::Run).ok_or_else(|| error::method_not_found(method))
+    }
+
+    fn listener(&self, _: &str) -> Option<Listener> {
+        None
+    }
+
+    fn report(&self, report: Report<'_>) {
+        if let Report::Log(log) = report {
+            // The test may have ended.
+            let _ended = self.logs.send(log);
+        }
+    }
+}
