@@ -37,6 +37,6 @@ pub use call::Call;
 pub use connection::{Connection, Direction, Remote, Setup, Side};
 pub use error::{CallError, CloseReason, Kind, Violation};
 pub use handshake::HandshakeError;
-pub use io::{Pipes, Wake, pair};
+pub use io::{Block, Pipes, Waited, Wake, pair};
 pub use request::{Canceller, PendingCall, RequestOptions};
 pub use service::{Handler, Listener, Report, Route, Service};

@@ -27,9 +27,9 @@ pub struct RequestOptions {
 }
 
 impl RequestOptions {
-    /// Waits at most that long.
-    pub fn timeout(timeout: Duration) -> Self {
-        Self { timeout: Some(timeout), ..Self::default() }
+    /// Waits at most that long; `None` is for ever.
+    pub fn timeout(timeout: impl Into<Option<Duration>>) -> Self {
+        Self { timeout: timeout.into(), ..Self::default() }
     }
 }
 

@@ -1,0 +1,225 @@
+//! How a plugin is to be started: everything that can be said before it runs.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use plugline_protocol::lifecycle::{Identity, Limits};
+use plugline_protocol::peer::{Call, Direction, Handler, Listener};
+use plugline_protocol::wire::Error as WireError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::event::Events;
+use crate::plugin::{Instance, Plugin};
+use crate::process::Command;
+use crate::service::{HostService, Stray};
+
+/// How long each phase of a plugin's life may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From starting the process to the answer of the handshake; 10 s. `None` is for ever, for debuggers.
+    pub start: Option<Duration>,
+    /// A call, unless it says otherwise; 30 s. `None` is for ever.
+    pub call: Option<Duration>,
+    /// How long calls in flight may go on after `rpc.shutdown`; 5 s. Its answer may take half a second more.
+    pub grace: Duration,
+    /// From closing stdin to SIGTERM; 3 s.
+    pub exit: Duration,
+    /// From SIGTERM to SIGKILL; 2 s.
+    pub term: Duration,
+    /// How long the plugin has to answer a call that ended for its caller before it counts as unhealthy; 5 s.
+    pub unanswered: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            start: Some(Duration::from_secs(10)),
+            call: Some(Duration::from_secs(30)),
+            grace: Duration::from_secs(5),
+            exit: Duration::from_secs(3),
+            term: Duration::from_secs(2),
+            unanswered: Duration::from_secs(5),
+        }
+    }
+}
+
+pub(crate) type Transcript = Box<dyn Fn(Direction, &[u8]) + Send + Sync>;
+
+/// A plugin that is about to be started. Made by [`Plugin::command`].
+pub struct Launch {
+    command: Command,
+    pub(crate) instance: String,
+    pub(crate) host: Identity,
+    pub(crate) config: Value,
+    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) strict: bool,
+    pub(crate) transcript: Option<Transcript>,
+    callbacks: HashMap<String, Handler>,
+    listeners: HashMap<String, Listener>,
+}
+
+impl Launch {
+    pub(crate) fn new(program: PathBuf) -> Self {
+        let name =
+            program.file_stem().map_or_else(|| "plugin".into(), |name| name.to_string_lossy().into_owned());
+        Self {
+            command: Command::new(program),
+            instance: name,
+            host: Identity { name: env!("CARGO_PKG_NAME").into(), version: env!("CARGO_PKG_VERSION").into() },
+            config: json!({}),
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            strict: false,
+            transcript: None,
+            callbacks: HashMap::new(),
+            listeners: HashMap::new(),
+        }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
+        self.command.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.command.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable. Of the host's own only `PATH HOME USER LOGNAME SHELL LANG LC_* TZ TMPDIR`
+    /// are passed on; what is set here wins.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.command.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Runs it in that directory; otherwise in the host's.
+    #[must_use]
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.command.dir = Some(dir.into());
+        self
+    }
+
+    /// Starts a guard process beside it, which kills the plugin's process group five seconds after the host
+    /// has died, should the plugin heed neither the end of its input nor SIGTERM.
+    #[must_use]
+    pub fn guarded(mut self) -> Self {
+        self.command.guard = true;
+        self
+    }
+
+    /// The name under which the host knows this instance; the program's name unless said.
+    #[must_use]
+    pub fn instance(mut self, name: impl Into<String>) -> Self {
+        self.instance = name.into();
+        self
+    }
+
+    /// Who the host says it is.
+    #[must_use]
+    pub fn host(mut self, name: impl Into<String>, version: impl Into<String>) -> Self {
+        self.host = Identity { name: name.into(), version: version.into() };
+        self
+    }
+
+    /// The plugin's config; `{}` unless said.
+    #[must_use]
+    pub fn config(mut self, config: Value) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// What the host accepts from the plugin.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// How long each phase may take.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Takes any stray output as a violation of the protocol.
+    #[must_use]
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Shows every line that comes and goes, without its LF, to a function. It must not wait.
+    #[must_use]
+    pub fn transcript(mut self, see: impl Fn(Direction, &[u8]) + Send + Sync + 'static) -> Self {
+        self.transcript = Some(Box::new(see));
+        self
+    }
+
+    /// Serves a method to the plugin. The function may block, and may call the plugin back through its
+    /// [`Call`].
+    #[must_use]
+    pub fn callback<P, R, E>(
+        mut self,
+        method: impl Into<String>,
+        function: impl Fn(P, &Call) -> Result<R, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        P: DeserializeOwned,
+        R: Serialize,
+        E: Into<WireError>,
+    {
+        self.callbacks.insert(method.into(), Handler::new(function));
+        self
+    }
+
+    /// Listens to a notification of the plugin. They are handled one after another; so the function must not
+    /// wait for the plugin.
+    #[must_use]
+    pub fn on_notification<P: DeserializeOwned>(
+        mut self,
+        method: impl Into<String>,
+        function: impl Fn(P) + Send + Sync + 'static,
+    ) -> Self {
+        self.listeners.insert(method.into(), Listener::new(function));
+        self
+    }
+
+    /// The methods that the plugin is told it may call.
+    pub(crate) fn callback_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.callbacks.keys().chain(self.listeners.keys()).cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// Starts the process and shakes hands.
+    ///
+    /// # Errors
+    /// [`Error`]; the process, if there was one, is being stopped then ([`settle`](crate::settle)).
+    pub fn start(mut self) -> Result<Plugin, Error> {
+        let events = Arc::new(Events::new());
+        let names = self.callback_names();
+        let service = Arc::new(HostService {
+            callbacks: std::mem::take(&mut self.callbacks),
+            listeners: std::mem::take(&mut self.listeners),
+            events: Arc::clone(&events),
+            instance: OnceLock::new(),
+            stray: Mutex::new(Stray::default()),
+        });
+        let command = self.command.clone();
+        Instance::start(&command, self, names, &service, &events)
+    }
+}

@@ -1,0 +1,411 @@
+//! One instance of a plugin: a process, a connection, and what holds them together.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+use plugline_protocol::contract::Document;
+use plugline_protocol::lifecycle::messages::Progress;
+use plugline_protocol::lifecycle::{
+    CallbackCapability, Feature, HostCapabilities, InitializeParams, InitializeResult, VERSIONS, methods,
+};
+use plugline_protocol::peer::{
+    CallError, Canceller, CloseReason, Connection, HandshakeError, PendingCall, RequestOptions, Setup, Side,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Evidence};
+use crate::event::{Event, EventKind, Events};
+use crate::ladder::{self, From as LadderFrom, Rung, Stopped};
+use crate::launch::{Launch, Timeouts};
+use crate::process::{Command, Exit, Process, escape};
+use crate::service::HostService;
+
+/// How long a failed call waits to learn how the process ended that it failed of.
+const LEARN_EXIT: Duration = Duration::from_millis(250);
+
+/// A running plugin. Clones are handles of the same one; when the last is dropped, calls in flight fail and the
+/// process is stopped in the background.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    owner: Arc<Owner>,
+}
+
+/// What the handles share; the instance itself is also held by its threads.
+#[derive(Debug)]
+struct Owner {
+    instance: Arc<Instance>,
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.instance.stop_later();
+    }
+}
+
+/// A process and its connection.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) connection: Connection,
+    pub(crate) process: Arc<Process>,
+    pub(crate) timeouts: Timeouts,
+    command: String,
+    hello: OnceLock<InitializeResult>,
+    service: Weak<HostService>,
+    events: Arc<Events>,
+    life: Arc<Life>,
+}
+
+/// How far an instance is on its way out. Shared with the process's threads, which may outlive it.
+#[derive(Debug, Default)]
+struct Life {
+    stage: Mutex<Stage>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Running,
+    /// Somebody descends the ladder.
+    Stopping {
+        /// This side asked for it.
+        wanted: bool,
+    },
+    Stopped {
+        how: Stopped,
+        wanted: bool,
+    },
+}
+
+impl Life {
+    fn lock(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wanted(&self) -> bool {
+        matches!(*self.lock(), Stage::Stopping { wanted: true } | Stage::Stopped { wanted: true, .. })
+    }
+}
+
+/// How a call is to be made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallOptions {
+    deadline: Deadline,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Deadline {
+    #[default]
+    OfThePlugin,
+    After(Duration),
+    Never,
+}
+
+impl CallOptions {
+    /// Waits at most that long for the answer.
+    pub fn timeout(timeout: Duration) -> Self {
+        Self { deadline: Deadline::After(timeout) }
+    }
+
+    /// Waits for ever.
+    pub fn no_timeout() -> Self {
+        Self { deadline: Deadline::Never }
+    }
+}
+
+impl Plugin {
+    /// A plugin that is to be started: a path, or the name of a program on `PATH`.
+    pub fn command(program: impl Into<PathBuf>) -> Launch {
+        Launch::new(program.into())
+    }
+
+    fn instance(&self) -> &Arc<Instance> {
+        &self.owner.instance
+    }
+
+    /// What the plugin said of itself in the handshake.
+    pub fn hello(&self) -> &InitializeResult {
+        self.instance().hello.get().expect("set before anyone gets a handle")
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.instance().process.id()
+    }
+
+    /// Events of this plugin, from its start. All receivers share one queue.
+    pub fn events(&self) -> Receiver<Event> {
+        self.instance().events.receiver()
+    }
+
+    /// How many calls are unanswered, those whose callers no longer wait included.
+    pub fn in_flight(&self) -> usize {
+        self.instance().connection.unanswered()
+    }
+
+    /// Calls a method and waits for its result.
+    ///
+    /// # Errors
+    /// [`Error`] where there is none, or one of another type.
+    pub fn call<R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+    ) -> Result<R, Error> {
+        self.begin(method, params, CallOptions::default())?.wait()
+    }
+
+    /// Sends a call, to be waited for later. Waits, within the deadline, where the plugin takes no more at
+    /// once.
+    ///
+    /// # Errors
+    /// [`Error`] where it cannot be sent.
+    pub fn begin(
+        &self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+        options: CallOptions,
+    ) -> Result<RunningCall, Error> {
+        let instance = self.instance();
+        let fail = |cause| instance.call_failed(method, cause);
+        if method.starts_with(methods::PREFIX) && !matches!(method, methods::PING | methods::DISCOVER) {
+            return Err(fail(CallError::Refused(format!("{method} is the protocol's own to call"))));
+        }
+        let timeout = match options.deadline {
+            Deadline::OfThePlugin => instance.timeouts.call,
+            Deadline::After(timeout) => Some(timeout),
+            Deadline::Never => None,
+        };
+        let options = RequestOptions::timeout(timeout);
+        let call = instance.connection.request(method, params, options).map_err(fail)?;
+        Ok(RunningCall { instance: Arc::clone(instance), method: method.to_owned(), call })
+    }
+
+    /// Sends a notification.
+    ///
+    /// # Errors
+    /// [`Error`] where it cannot be sent.
+    pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+        let instance = self.instance();
+        instance.connection.notify(method, params).map_err(|cause| instance.call_failed(method, cause))
+    }
+
+    /// Asks whether it answers, and says how long that took.
+    ///
+    /// # Errors
+    /// [`Error`] where it does not.
+    pub fn ping(&self) -> Result<Duration, Error> {
+        let start = Instant::now();
+        self.call::<Value>(methods::PING, &())?;
+        Ok(start.elapsed())
+    }
+
+    /// Its manifest.
+    ///
+    /// # Errors
+    /// [`Error`] where it gives none.
+    pub fn discover(&self) -> Result<Document, Error> {
+        self.call(methods::DISCOVER, &())
+    }
+
+    /// Stops it: lets calls in flight end, asks it to go, and makes it. Returns when its process is reaped; a
+    /// second time, with what came of the first.
+    pub fn stop(&self) -> Stopped {
+        self.instance().stop()
+    }
+}
+
+/// A call that was sent. Dropping it cancels the call.
+#[derive(Debug)]
+pub struct RunningCall {
+    instance: Arc<Instance>,
+    method: String,
+    call: PendingCall,
+}
+
+impl RunningCall {
+    /// Waits for the result.
+    ///
+    /// # Errors
+    /// [`Error`] where there is none, or one of another type.
+    pub fn wait<R: DeserializeOwned>(self) -> Result<R, Error> {
+        let Self { instance, method, call } = self;
+        call.wait_as().map_err(|cause| instance.call_failed(&method, cause))
+    }
+
+    /// Waits for the result as it stands on the wire; progress is given to the function, in this thread.
+    ///
+    /// # Errors
+    /// [`Error`] where there is none.
+    pub fn wait_with_progress(self, progress: impl FnMut(Progress)) -> Result<Box<RawValue>, Error> {
+        let Self { instance, method, call } = self;
+        call.wait_with_progress(progress).map_err(|cause| instance.call_failed(&method, cause))
+    }
+
+    /// A handle that cancels this call from another thread.
+    pub fn canceller(&self) -> Canceller {
+        self.call.canceller()
+    }
+}
+
+impl Instance {
+    pub(crate) fn start(
+        command: &Command,
+        launch: Launch,
+        callbacks: Vec<String>,
+        service: &Arc<HostService>,
+        events: &Arc<Events>,
+    ) -> Result<Plugin, Error> {
+        let started = Instant::now();
+        let life = Arc::new(Life::default());
+        let process = Arc::new(OnceLock::<Weak<Process>>::new());
+        let stderr = {
+            let events = Arc::clone(events);
+            move |line: &[u8]| events.send(EventKind::Stderr(escape(line)))
+        };
+        let exited = {
+            let (events, life, process) = (Arc::clone(events), Arc::clone(&life), Arc::clone(&process));
+            move || {
+                let Some(process) = process.wait().upgrade() else { return };
+                events.send(EventKind::Exited {
+                    exit: process.exit().unwrap_or(Exit { code: None, signal: None }),
+                    wanted: life.wanted(),
+                    stderr_tail: process.stderr_tail(),
+                });
+            }
+        };
+        let spawned = command.spawn(stderr, exited);
+        let (child, pipes) = spawned.map_err(|fault| Error::spawn(command.to_string(), fault))?;
+        process.get_or_init(|| Arc::downgrade(&child));
+        events.send(EventKind::Started { pid: child.id() });
+        let setup = Setup {
+            side: Side::Host,
+            limits: launch.limits,
+            strict: launch.strict,
+            service: Arc::clone(service) as _,
+            transcript: launch.transcript,
+            ended: child.ended(),
+            unanswered: launch.timeouts.unanswered,
+        };
+        let connection = Connection::open(pipes, setup).map_err(|source| {
+            child.signal(crate::process::Signal::Kill);
+            Error::Spawn { command: command.to_string(), source }
+        })?;
+        let instance = Arc::new(Self {
+            connection,
+            process: child,
+            timeouts: launch.timeouts,
+            command: command.to_string(),
+            hello: OnceLock::new(),
+            service: Arc::downgrade(service),
+            events: Arc::clone(events),
+            life,
+        });
+        service.instance.get_or_init(|| Arc::downgrade(&instance));
+        // From here on the process is stopped whatever happens.
+        let plugin = Plugin { owner: Arc::new(Owner { instance: Arc::clone(&instance) }) };
+        let params = InitializeParams {
+            protocol_versions: VERSIONS.iter().copied().map(i64::from).collect(),
+            host: Some(launch.host),
+            instance: Some(launch.instance),
+            config: launch.config,
+            limits: launch.limits,
+            capabilities: HostCapabilities {
+                progress: Some(Feature {}),
+                log: Some(Feature {}),
+                streams: None,
+                callbacks: Some(CallbackCapability { methods: callbacks }),
+            },
+        };
+        let timeout = launch.timeouts.start.map(|timeout| timeout.saturating_sub(started.elapsed()));
+        let hello =
+            instance.connection.initialize(&params, timeout).map_err(|cause| instance.start_failed(cause))?;
+        events.send(EventKind::Ready(hello.clone()));
+        instance.hello.get_or_init(|| hello);
+        if instance.connection.closed().is_some() {
+            // It ended before the service knew whom to tell.
+            instance.broken();
+        }
+        Ok(plugin)
+    }
+
+    fn start_failed(&self, cause: HandshakeError) -> Error {
+        let lost = matches!(&cause, HandshakeError::Call(CallError::Closed(_)));
+        Error::Handshake {
+            command: self.command.clone(),
+            evidence: Box::new(self.evidence(lost)),
+            cause: Box::new(cause),
+        }
+    }
+
+    fn call_failed(&self, method: &str, cause: CallError) -> Error {
+        let lost = matches!(&cause, CallError::Closed(reason) if !matches!(**reason, CloseReason::Local));
+        Error::Call {
+            command: self.command.clone(),
+            method: method.to_owned(),
+            evidence: Box::new(self.evidence(lost)),
+            cause: Box::new(cause),
+        }
+    }
+
+    /// What is known of the plugin; where its connection was lost, waits a moment to learn how it ended.
+    fn evidence(&self, lost: bool) -> Evidence {
+        let exit = if lost { self.process.wait(LEARN_EXIT) } else { self.process.exit() };
+        Evidence {
+            exit,
+            stderr_tail: self.process.stderr_tail(),
+            stray: self.service.upgrade().and_then(|service| service.stray().first.clone()),
+        }
+    }
+
+    /// The connection is broken: what is left of the process is stopped.
+    pub(crate) fn broken(self: &Arc<Self>) {
+        self.enter_stopping(false, |this| ladder::descend_later(Arc::clone(this)));
+    }
+
+    fn stop_later(self: &Arc<Self>) {
+        self.enter_stopping(true, |this| ladder::descend_later(Arc::clone(this)));
+    }
+
+    fn enter_stopping(self: &Arc<Self>, wanted: bool, descend: impl FnOnce(&Arc<Self>)) {
+        let mut stage = self.life.lock();
+        if *stage == Stage::Running {
+            *stage = Stage::Stopping { wanted };
+            drop(stage);
+            descend(self);
+        }
+    }
+
+    fn stop(self: &Arc<Self>) -> Stopped {
+        self.enter_stopping(true, |this| {
+            let how = ladder::descend(this, LadderFrom::Shutdown);
+            this.stopped(how);
+        });
+        let mut stage = self.life.lock();
+        loop {
+            match *stage {
+                Stage::Stopped { how, .. } => return how,
+                _ => stage = self.life.changed.wait(stage).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// The ladder was descended.
+    pub(crate) fn stopped(&self, how: Stopped) {
+        let mut stage = self.life.lock();
+        let wanted = matches!(*stage, Stage::Stopping { wanted: true });
+        // A process that ended by itself was not stopped by anyone.
+        let how = if wanted {
+            how
+        } else {
+            Stopped { rung: if how.rung == Rung::Asked { Rung::Gone } else { how.rung }, ..how }
+        };
+        *stage = Stage::Stopped { how, wanted };
+        self.life.changed.notify_all();
+    }
+}

@@ -1,0 +1,232 @@
+//! One child process: who signals it, who reaps it, and in which order.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::Child;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use plugline_protocol::peer::Wake;
+use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process_group, waitid};
+
+use super::guard::Guard;
+use super::stderr::{self, Tail};
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// Its exit status, where it exited by itself.
+    pub code: Option<i32>,
+    /// The signal that ended it, where one did. Both are unknown where somebody else reaped it.
+    pub signal: Option<i32>,
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.code, self.signal) {
+            (Some(code), _) => write!(f, "exited with status {code}"),
+            (None, Some(signal)) => match signal_name(signal) {
+                Some(name) => write!(f, "was killed by {name}"),
+                None => write!(f, "was killed by signal {signal}"),
+            },
+            (None, None) => f.write_str("ended; somebody else took its exit status"),
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        libc::SIGHUP => "SIGHUP",
+        libc::SIGINT => "SIGINT",
+        libc::SIGQUIT => "SIGQUIT",
+        libc::SIGILL => "SIGILL",
+        libc::SIGABRT => "SIGABRT",
+        libc::SIGBUS => "SIGBUS",
+        libc::SIGFPE => "SIGFPE",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGSEGV => "SIGSEGV",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGALRM => "SIGALRM",
+        libc::SIGTERM => "SIGTERM",
+        _ => return None,
+    })
+}
+
+/// A signal of the ladder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Terminate,
+    Kill,
+}
+
+/// A running process, and what is known of it when it has ended.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pid: Pid,
+    state: Mutex<State>,
+    changed: Condvar,
+    ended: Arc<Wake>,
+    stderr: Arc<Tail>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Not reaped: its id, and its group's, are its own.
+    Running,
+    /// Reaped: its id may be somebody else's.
+    Reaped(Exit),
+}
+
+/// A child that nobody reaps yet: where no thread can be started for that, it does not stay.
+struct Unwatched(Option<Child>);
+
+impl Unwatched {
+    fn watched(mut self) -> Option<Child> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unwatched {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // Both fail where it is gone already, which is what is wanted.
+            let _gone = child.kill();
+            let _reaped = child.wait();
+        }
+    }
+}
+
+/// Returns when that child has ended, also in an application that ignores SIGCHLD: wait(2) would then wait for
+/// all its children.
+#[cfg(target_os = "linux")]
+fn wait_for_end(pid: Pid) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+    // Where there is no such descriptor, waitid does the waiting.
+    if let Ok(descriptor) = pidfd_open(pid, PidfdFlags::empty()) {
+        while poll(&mut [PollFd::new(&descriptor, PollFlags::IN)], None) == Err(rustix::io::Errno::INTR) {}
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn wait_for_end(_: Pid) {}
+
+impl Process {
+    pub(super) fn watch(
+        child: Child,
+        stderr: OwnedFd,
+        guarded: bool,
+        listen: impl FnMut(&[u8]) + Send + 'static,
+        exited: impl FnOnce() + Send + 'static,
+    ) -> io::Result<Arc<Self>> {
+        let leader = child.id();
+        let child = Unwatched(Some(child));
+        let guard = if guarded { Some(Guard::start(leader)?) } else { None };
+        let pid = i32::try_from(leader).ok().and_then(Pid::from_raw).expect("a child has a process id");
+        let this = Arc::new(Self {
+            pid,
+            state: Mutex::new(State::Running),
+            changed: Condvar::new(),
+            ended: Arc::new(Wake::new()?),
+            stderr: Arc::default(),
+        });
+        let (ended, tail) = (Arc::clone(&this.ended), Arc::clone(&this.stderr));
+        let drain = std::thread::Builder::new()
+            .name("plugline-stderr".into())
+            .spawn(move || stderr::drain(&stderr, &ended, &tail, listen))?;
+        let reaped = Arc::clone(&this);
+        std::thread::Builder::new().name("plugline-reaper".into()).spawn(move || {
+            reaped.reap(child, || {
+                // A panic there was reported by the panic hook.
+                let _panicked = drain.join();
+                if let Some(guard) = guard {
+                    guard.dismiss();
+                }
+            });
+            exited();
+        })?;
+        Ok(this)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the leader to end, kills what is left of its group while the id is still its own, and only
+    /// then reaps it.
+    fn reap(&self, child: Unwatched, settled: impl FnOnce()) {
+        wait_for_end(self.pid);
+        let status = loop {
+            match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+                Err(rustix::io::Errno::INTR) => {}
+                Ok(status) => break status,
+                // The host application reaps children itself.
+                Err(_) => break None,
+            }
+        };
+        let exit = Exit {
+            code: status.as_ref().and_then(|status| status.exit_status()),
+            signal: status.as_ref().and_then(|status| status.terminating_signal()),
+        };
+        self.signal(Signal::Kill);
+        self.ended.raise();
+        settled();
+        let mut state = self.lock();
+        if let Some(mut child) = child.watched() {
+            // Fails where somebody else reaped it between the two waits.
+            let _reaped_elsewhere = child.wait();
+        }
+        *state = State::Reaped(exit);
+        self.changed.notify_all();
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// Raised when the process has ended and nothing more will come from it.
+    pub(crate) fn ended(&self) -> Arc<Wake> {
+        Arc::clone(&self.ended)
+    }
+
+    /// The last lines of its standard error, escaped.
+    pub(crate) fn stderr_tail(&self) -> Vec<String> {
+        self.stderr.lines()
+    }
+
+    /// Signals the whole group, unless it was reaped: then its id may be somebody else's.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let state = self.lock();
+        if matches!(*state, State::Running) {
+            let signal = match signal {
+                Signal::Terminate => rustix::process::Signal::TERM,
+                Signal::Kill => rustix::process::Signal::KILL,
+            };
+            // Fails where nothing is left of the group, which is what is wanted.
+            let _empty = kill_process_group(self.pid, signal);
+        }
+        drop(state);
+    }
+
+    /// How it ended, if it was reaped within that time.
+    pub(crate) fn wait(&self, at_most: Duration) -> Option<Exit> {
+        let deadline = Instant::now() + at_most;
+        let mut state = self.lock();
+        loop {
+            if let State::Reaped(exit) = *state {
+                return Some(exit);
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// How it ended, if it was reaped.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        match *self.lock() {
+            State::Running => None,
+            State::Reaped(exit) => Some(exit),
+        }
+    }
+}

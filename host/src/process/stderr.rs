@@ -1,0 +1,130 @@
+//! A plugin's standard error: always drained, its end kept, escaped before anyone sees it.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use plugline_protocol::peer::{Block, Wake};
+
+/// How much of the end is kept; bytes.
+const TAIL_BYTES: usize = 16 * 1024;
+/// How many lines of it are shown.
+const TAIL_LINES: usize = 20;
+/// What may still stand in the pipe when the process is gone; more than any pipe holds.
+const LEFT_BYTES: usize = 2 * 1024 * 1024;
+
+/// The end of what a process wrote to its standard error.
+#[derive(Debug, Default)]
+pub(super) struct Tail(Mutex<VecDeque<u8>>);
+
+impl Tail {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, bytes: &[u8]) {
+        let mut tail = self.lock();
+        let bytes = &bytes[bytes.len().saturating_sub(TAIL_BYTES)..];
+        let excess = (tail.len() + bytes.len()).saturating_sub(TAIL_BYTES);
+        tail.drain(..excess);
+        tail.extend(bytes);
+    }
+
+    /// The last lines, escaped.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut tail = self.lock();
+        let lines: Vec<&[u8]> = tail
+            .make_contiguous()
+            .split(|b| *b == b'\n')
+            .filter(|line| !line.trim_ascii().is_empty())
+            .collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..].iter().map(|line| escape(line)).collect()
+    }
+}
+
+/// Reads until the end, or until the process is gone and what it left has been read. A line at a time goes to
+/// `listen`; of a line longer than what is kept, its pieces.
+pub(super) fn drain(pipe: &OwnedFd, ended: &Wake, tail: &Tail, mut listen: impl FnMut(&[u8])) {
+    let mut chunk = vec![0; 16 * 1024];
+    let mut line = Vec::new();
+    let mut left = None;
+    loop {
+        let block = if left.is_some() { Block::No } else { Block::Yes };
+        let Ok(waited) = ended.wait_readable(pipe, block) else { break };
+        if waited.raised {
+            left.get_or_insert(LEFT_BYTES);
+        }
+        if left == Some(0) || (waited.raised && !waited.ready) {
+            break;
+        }
+        let count = match rustix::io::read(pipe, &mut chunk[..]) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => continue,
+            Err(_) => break,
+        };
+        left = left.map(|left: usize| left.saturating_sub(count));
+        let chunk = &chunk[..count];
+        tail.push(chunk);
+        for piece in chunk.split_inclusive(|b| *b == b'\n') {
+            line.extend_from_slice(piece);
+            if line.ends_with(b"\n") || line.len() >= TAIL_BYTES {
+                listen(line.trim_ascii_end());
+                line.clear();
+            }
+        }
+    }
+    if !line.is_empty() {
+        listen(line.trim_ascii_end());
+    }
+}
+
+/// What a plugin says, made safe for a terminal or a log line: control characters, bidirectional controls and
+/// bytes that are no UTF-8 are written out.
+pub fn escape(bytes: &[u8]) -> String {
+    let mut escaped = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\t' => escaped.push(c),
+                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                    escaped.extend(c.escape_unicode());
+                }
+                c if c.is_control() => escaped.extend(c.escape_unicode()),
+                c => escaped.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            write!(escaped, "\\x{byte:02x}").expect("a string takes all that is written");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_a_terminal_as_it_was() {
+        assert_eq!(
+            escape(b"\x1b]0;x\x07 \xc2\x9b \xff \xe2\x80\xae\t."),
+            "\\u{1b}]0;x\\u{7} \\u{9b} \\xff \\u{202e}\t."
+        );
+    }
+
+    #[test]
+    fn the_tail_is_bounded_and_keeps_the_end() {
+        let tail = Tail::default();
+        for number in 0..100_000 {
+            tail.push(format!("line {number}\n").as_bytes());
+            assert!(tail.lock().len() <= TAIL_BYTES);
+        }
+        tail.push(&vec![b'x'; 3 * TAIL_BYTES]);
+        assert_eq!(tail.lock().len(), TAIL_BYTES);
+        tail.push(b"\nlast\n");
+        assert_eq!(tail.lines().last().map(String::as_str), Some("last"));
+        assert!(tail.lines().len() <= TAIL_LINES);
+    }
+}

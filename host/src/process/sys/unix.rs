@@ -1,0 +1,95 @@
+//! What happens in the child between fork and exec.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+/// The first descriptor after stdin, stdout and stderr.
+const FIRST_OTHER: libc::c_uint = 3;
+
+/// Has the child, before it becomes the program: lead a session of its own, take the default action for every
+/// signal (an ignored one would stay ignored), die with its parent (Linux), and keep no descriptor but its
+/// stdio. The standard library empties the signal mask before that.
+pub(in crate::process) fn prepare_child(command: &mut Command) {
+    let parent = std::process::id();
+    // SAFETY: the closure runs in the child of a process that may have many threads, so it may do only what is
+    // async-signal-safe: it makes system calls and touches no memory but its own stack; it neither allocates
+    // nor locks, and builds its errors from errno.
+    unsafe {
+        command.pre_exec(move || {
+            if libc::setsid() == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            for signal in 1..=31 {
+                // SIGKILL and SIGSTOP refuse, and are at their default anyway.
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            die_with(parent)?;
+            close_other_descriptors()
+        });
+    }
+}
+
+/// Has the child lead a session of its own and keep no descriptor but its stdio; it outlives its parent.
+pub(in crate::process) fn detach(command: &mut Command) {
+    // SAFETY: as above: system calls only.
+    unsafe {
+        command.pre_exec(|| {
+            if libc::setsid() == -1 {
+                return Err(io::Error::last_os_error());
+            }
+            close_other_descriptors()
+        });
+    }
+}
+
+/// Asks for SIGTERM when the thread that forked ends, and makes sure that it had not ended before.
+#[cfg(target_os = "linux")]
+fn die_with(parent: u32) -> io::Result<()> {
+    // SAFETY: prctl and getppid take integers and touch no memory of this process.
+    unsafe {
+        if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        if libc::getppid().unsigned_abs() != parent {
+            return Err(io::Error::from_raw_os_error(libc::ESRCH));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+#[expect(clippy::unnecessary_wraps, reason = "the same signature everywhere")]
+fn die_with(_: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// Marks every other descriptor close-on-exec: what a library of the host opened without that flag must not
+/// reach the plugin. Marked rather than closed, since one of them reports a failed exec to the parent.
+fn close_other_descriptors() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    // SAFETY: close_range takes integers and, with this flag, closes nothing now.
+    unsafe {
+        let flag = libc::CLOSE_RANGE_CLOEXEC;
+        if libc::syscall(libc::SYS_close_range, FIRST_OTHER, libc::c_uint::MAX, flag) == 0 {
+            return Ok(());
+        }
+        // Before Linux 5.11 there is no such call or flag; the loop below does the same.
+    }
+    // SAFETY: getrlimit writes to the struct on this stack; fcntl on a descriptor that is not open fails and
+    // does nothing.
+    unsafe {
+        let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        let end = libc::c_int::try_from(limit.rlim_cur.min(65_536)).unwrap_or(65_536);
+        for descriptor in FIRST_OTHER.cast_signed()..end {
+            let flags = libc::fcntl(descriptor, libc::F_GETFD);
+            if flags != -1 {
+                libc::fcntl(descriptor, libc::F_SETFD, flags | libc::FD_CLOEXEC);
+            }
+        }
+    }
+    Ok(())
+}
