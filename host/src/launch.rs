@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use plugline_protocol::lifecycle::{Identity, Limits};
-use plugline_protocol::peer::{Call, Direction, Handler, Listener};
+use plugline_protocol::contract::Document;
+use plugline_protocol::lifecycle::{
+    CallbackCapability, Feature, HostCapabilities, Identity, InitializeParams, Limits, VERSIONS, methods,
+};
+use plugline_protocol::peer::{Call, Direction, Handler, Listener, Setup, Side};
 use plugline_protocol::wire::Error as WireError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::error::Error;
 use crate::event::Events;
-use crate::plugin::{Instance, Plugin};
-use crate::process::Command;
+use crate::plugin::{CallOptions, Instance, Plugin};
+use crate::process::{Command, Process};
 use crate::service::{HostService, Stray};
 
 /// How long each phase of a plugin's life may take.
@@ -49,20 +52,22 @@ impl Default for Timeouts {
     }
 }
 
-pub(crate) type Transcript = Box<dyn Fn(Direction, &[u8]) + Send + Sync>;
+type Transcript = Box<dyn Fn(Direction, &[u8]) + Send + Sync>;
 
 /// A plugin that is about to be started. Made by [`Plugin::command`].
 pub struct Launch {
     command: Command,
-    pub(crate) instance: String,
-    pub(crate) host: Identity,
-    pub(crate) config: Value,
-    pub(crate) limits: Limits,
-    pub(crate) timeouts: Timeouts,
-    pub(crate) strict: bool,
-    pub(crate) transcript: Option<Transcript>,
+    instance: String,
+    host: Identity,
+    config: Value,
+    limits: Limits,
+    timeouts: Timeouts,
+    strict: bool,
+    transcript: Option<Transcript>,
     callbacks: HashMap<String, Handler>,
     listeners: HashMap<String, Listener>,
+    /// The methods that the plugin is told it may call.
+    served: Vec<String>,
 }
 
 impl Launch {
@@ -80,6 +85,7 @@ impl Launch {
             transcript: None,
             callbacks: HashMap::new(),
             listeners: HashMap::new(),
+            served: Vec::new(),
         }
     }
 
@@ -198,28 +204,69 @@ impl Launch {
         self
     }
 
-    /// The methods that the plugin is told it may call.
-    pub(crate) fn callback_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.callbacks.keys().chain(self.listeners.keys()).cloned().collect();
-        names.sort();
-        names
-    }
-
     /// Starts the process and shakes hands.
     ///
     /// # Errors
     /// [`Error`]; the process, if there was one, is being stopped then ([`settle`](crate::settle)).
     pub fn start(mut self) -> Result<Plugin, Error> {
+        let started = Instant::now();
+        let plugin = self.spawn()?;
+        let params = InitializeParams {
+            protocol_versions: VERSIONS.iter().copied().map(i64::from).collect(),
+            host: Some(self.host),
+            instance: Some(self.instance),
+            config: self.config,
+            limits: self.limits,
+            capabilities: HostCapabilities {
+                progress: Some(Feature {}),
+                log: Some(Feature {}),
+                streams: None,
+                callbacks: Some(CallbackCapability { methods: self.served }),
+            },
+        };
+        let timeout = self.timeouts.start.map(|timeout| timeout.saturating_sub(started.elapsed()));
+        plugin.initialize(&params, timeout)?;
+        Ok(plugin)
+    }
+
+    /// Starts the process only to ask for its manifest, without a handshake and so without a config, and stops
+    /// it again.
+    ///
+    /// # Errors
+    /// [`Error`] where it gives none.
+    pub fn discover(mut self) -> Result<Document, Error> {
+        let started = Instant::now();
+        let plugin = self.spawn()?;
+        let timeout = self.timeouts.start.map(|timeout| timeout.saturating_sub(started.elapsed()));
+        let options = timeout.map_or_else(CallOptions::no_timeout, CallOptions::timeout);
+        let manifest = plugin.begin(methods::DISCOVER, &(), options)?.wait();
+        plugin.stop();
+        manifest
+    }
+
+    fn spawn(&mut self) -> Result<Plugin, Error> {
+        let callbacks = std::mem::take(&mut self.callbacks);
+        let listeners = std::mem::take(&mut self.listeners);
+        self.served = callbacks.keys().chain(listeners.keys()).cloned().collect();
+        self.served.sort();
         let events = Arc::new(Events::new());
-        let names = self.callback_names();
         let service = Arc::new(HostService {
-            callbacks: std::mem::take(&mut self.callbacks),
-            listeners: std::mem::take(&mut self.listeners),
+            callbacks,
+            listeners,
             events: Arc::clone(&events),
             instance: OnceLock::new(),
             stray: Mutex::new(Stray::default()),
         });
-        let command = self.command.clone();
-        Instance::start(&command, self, names, &service, &events)
+        let transcript = self.transcript.take();
+        let setup = |process: &Process| Setup {
+            side: Side::Host,
+            limits: self.limits,
+            strict: self.strict,
+            service: Arc::clone(&service) as _,
+            transcript,
+            ended: process.ended(),
+            unanswered: self.timeouts.unanswered,
+        };
+        Instance::spawn(&self.command, setup, self.timeouts, &service, &events)
     }
 }

@@ -7,11 +7,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 use plugline_protocol::contract::Document;
 use plugline_protocol::lifecycle::messages::Progress;
-use plugline_protocol::lifecycle::{
-    CallbackCapability, Feature, HostCapabilities, InitializeParams, InitializeResult, VERSIONS, methods,
-};
+use plugline_protocol::lifecycle::{InitializeParams, InitializeResult, methods};
 use plugline_protocol::peer::{
-    CallError, Canceller, CloseReason, Connection, HandshakeError, PendingCall, RequestOptions, Setup, Side,
+    CallError, Canceller, CloseReason, Connection, HandshakeError, PendingCall, RequestOptions, Setup,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -126,6 +124,20 @@ impl Plugin {
 
     fn instance(&self) -> &Arc<Instance> {
         &self.owner.instance
+    }
+
+    /// Shakes hands; before that, a plugin is nobody's but this crate's.
+    pub(crate) fn initialize(
+        &self,
+        params: &InitializeParams,
+        timeout: Option<Duration>,
+    ) -> Result<(), Error> {
+        let instance = self.instance();
+        let hello =
+            instance.connection.initialize(params, timeout).map_err(|cause| instance.start_failed(cause))?;
+        instance.events.send(EventKind::Ready(hello.clone()));
+        instance.hello.get_or_init(|| hello);
+        Ok(())
     }
 
     /// What the plugin said of itself in the handshake.
@@ -254,14 +266,14 @@ impl RunningCall {
 }
 
 impl Instance {
-    pub(crate) fn start(
+    /// Starts the process and opens the connection. The process is stopped when the last handle is dropped.
+    pub(crate) fn spawn(
         command: &Command,
-        launch: Launch,
-        callbacks: Vec<String>,
+        setup: impl FnOnce(&Process) -> Setup,
+        timeouts: Timeouts,
         service: &Arc<HostService>,
         events: &Arc<Events>,
     ) -> Result<Plugin, Error> {
-        let started = Instant::now();
         let life = Arc::new(Life::default());
         let process = Arc::new(OnceLock::<Weak<Process>>::new());
         let stderr = {
@@ -283,23 +295,14 @@ impl Instance {
         let (child, pipes) = spawned.map_err(|fault| Error::spawn(command.to_string(), fault))?;
         process.get_or_init(|| Arc::downgrade(&child));
         events.send(EventKind::Started { pid: child.id() });
-        let setup = Setup {
-            side: Side::Host,
-            limits: launch.limits,
-            strict: launch.strict,
-            service: Arc::clone(service) as _,
-            transcript: launch.transcript,
-            ended: child.ended(),
-            unanswered: launch.timeouts.unanswered,
-        };
-        let connection = Connection::open(pipes, setup).map_err(|source| {
+        let connection = Connection::open(pipes, setup(&child)).map_err(|source| {
             child.signal(crate::process::Signal::Kill);
             Error::Spawn { command: command.to_string(), source }
         })?;
         let instance = Arc::new(Self {
             connection,
             process: child,
-            timeouts: launch.timeouts,
+            timeouts,
             command: command.to_string(),
             hello: OnceLock::new(),
             service: Arc::downgrade(service),
@@ -307,31 +310,11 @@ impl Instance {
             life,
         });
         service.instance.get_or_init(|| Arc::downgrade(&instance));
-        // From here on the process is stopped whatever happens.
-        let plugin = Plugin { owner: Arc::new(Owner { instance: Arc::clone(&instance) }) };
-        let params = InitializeParams {
-            protocol_versions: VERSIONS.iter().copied().map(i64::from).collect(),
-            host: Some(launch.host),
-            instance: Some(launch.instance),
-            config: launch.config,
-            limits: launch.limits,
-            capabilities: HostCapabilities {
-                progress: Some(Feature {}),
-                log: Some(Feature {}),
-                streams: None,
-                callbacks: Some(CallbackCapability { methods: callbacks }),
-            },
-        };
-        let timeout = launch.timeouts.start.map(|timeout| timeout.saturating_sub(started.elapsed()));
-        let hello =
-            instance.connection.initialize(&params, timeout).map_err(|cause| instance.start_failed(cause))?;
-        events.send(EventKind::Ready(hello.clone()));
-        instance.hello.get_or_init(|| hello);
         if instance.connection.closed().is_some() {
             // It ended before the service knew whom to tell.
             instance.broken();
         }
-        Ok(plugin)
+        Ok(Plugin { owner: Arc::new(Owner { instance }) })
     }
 
     fn start_failed(&self, cause: HandshakeError) -> Error {

@@ -47,7 +47,7 @@ pub(crate) fn of<S: Send + Sync + 'static>(plugin: &Plugin<S>) -> Document {
     }
     let finish =
         |drafted: Vec<Drafted>| drafted.into_iter().map(|method| method.finish(&definitions)).collect();
-    Document {
+    let mut document = Document {
         openrpc: OPENRPC_VERSION.to_owned(),
         info: Info {
             title: plugin.name.clone(),
@@ -64,8 +64,45 @@ pub(crate) fn of<S: Send + Sync + 'static>(plugin: &Plugin<S>) -> Document {
             host_methods: finish(host_methods),
             instances: plugin.instances,
         },
-        components: Components { schemas: definitions, other: Map::new() },
+        components: Components::default(),
         other: Map::new(),
+    };
+    let used = serde_json::to_value(&document).expect("a manifest is plain JSON");
+    document.components.schemas = reachable(&used, definitions);
+    document
+}
+
+/// The definitions that something points at: params types themselves are taken apart into params.
+fn reachable(root: &Value, mut definitions: Map<String, Value>) -> Map<String, Value> {
+    let mut reached = Map::new();
+    let mut found = vec![root.clone()];
+    while let Some(schema) = found.pop() {
+        let mut targets = Vec::new();
+        collect_targets(&schema, &mut targets);
+        for target in targets {
+            if let Some(definition) = definitions.remove(&target) {
+                found.push(definition.clone());
+                reached.insert(target, definition);
+            }
+        }
+    }
+    reached
+}
+
+fn collect_targets(schema: &Value, targets: &mut Vec<String>) {
+    match schema {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(target) if name == "$ref" => {
+                        targets.extend(target.strip_prefix(DEFINITIONS).map(str::to_owned));
+                    }
+                    member => collect_targets(member, targets),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_targets(item, targets)),
+        _ => {}
     }
 }
 

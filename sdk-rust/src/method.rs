@@ -104,6 +104,11 @@ impl<S: Send + Sync + 'static> Method<S> {
         Self { name, about, run: Arc::new(function), check: Arc::new(|_| Ok(())) }
     }
 
+    /// Its full name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Says what it does.
     #[must_use]
     pub fn describe(mut self, description: impl Into<String>) -> Self {
