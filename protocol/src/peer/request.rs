@@ -94,7 +94,7 @@ impl PendingCall {
     /// # Errors
     /// [`CallError`] where there is no result, or one of another type.
     pub fn wait_as<R: DeserializeOwned>(self) -> Result<R, CallError> {
-        decode(&*self.wait()?)
+        decode(&self.wait()?)
     }
 
     /// A handle that cancels this call from another thread.

@@ -124,7 +124,9 @@ fn call(
         return Err(EncodeError::ParamsNotAnObject);
     }
     let is_empty = out[start + 1..out.len() - 1].iter().all(u8::is_ascii_whitespace);
-    if !is_empty && memchr::memmem::find(&out[start..], b"_meta").is_some() {
+    // As text, or spelt with escapes by somebody else's raw value.
+    let finds = |part: &[u8]| memchr::memmem::find(&out[start..], part).is_some();
+    if !is_empty && (finds(b"_meta") || finds(b"\\u")) {
         let text = std::str::from_utf8(&out[start..]).expect("serde_json writes UTF-8");
         if serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| Params::from_raw(raw).has_meta()) {
             return Err(EncodeError::ReservedMember);
@@ -263,6 +265,15 @@ mod tests {
     }
 
     #[test]
+    fn the_reserved_member_is_found_however_it_is_spelt() {
+        for text in [r#"{"_meta":1}"#, r#"{"\u005fmeta":{}}"#, r#"{"a":1,"_me\u0074a":null}"#] {
+            let raw = RawValue::from_string(text.to_owned()).unwrap();
+            let sent = notification(&mut Vec::new(), LIMIT, "m", &raw);
+            assert!(matches!(sent, Err(EncodeError::ReservedMember)), "{text}: {sent:?}");
+        }
+    }
+
+    #[test]
     fn what_may_not_be_sent_leaves_nothing_behind() {
         let id = RequestId::Number(1);
         let send = |params: &Value, limit: usize| {
@@ -273,6 +284,7 @@ mod tests {
         };
         assert!(matches!(send(&json!([1]), LIMIT), Err(EncodeError::ParamsNotAnObject)));
         assert!(matches!(send(&json!({"_meta": {}}), LIMIT), Err(EncodeError::ReservedMember)));
+        assert!(matches!(send(&json!({"_meta": null}), LIMIT), Err(EncodeError::ReservedMember)));
         assert!(send(&json!({"a": {"_meta": 1}, "b": "_meta"}), LIMIT).is_ok());
         let size = send(&json!({"a": "x"}), 10).unwrap_err();
         assert!(matches!(size, EncodeError::TooLarge { limit: 10, size: 56 }), "{size:?}");

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, application};
 use super::id::RequestId;
-use super::params::Params;
+use super::params::{Params, present};
 
 /// One message, borrowed from its line.
 #[derive(Debug)]
@@ -263,11 +263,6 @@ fn remote_error(raw: &RawValue) -> Option<RemoteError<'_>> {
     }
     let object: Object<'_> = serde_json::from_str(raw.get()).ok()?;
     Some(RemoteError { code: object.code, message: object.message, data: object.data })
-}
-
-/// Keeps `null` apart from an absent member.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {

@@ -89,19 +89,24 @@ impl<'a> Params<'a> {
         self.raw_meta().map(Meta::read).unwrap_or_default()
     }
 
-    /// Whether the reserved member is there at all.
+    /// Whether the reserved member is there at all, with whatever value.
     pub(super) fn has_meta(&self) -> bool {
-        self.get().contains(META) && self.raw_meta().is_some()
+        self.raw_meta().is_some()
     }
 
     fn raw_meta(&self) -> Option<&'a RawValue> {
         #[derive(Deserialize)]
         struct Probe<'a> {
-            #[serde(borrow, default)]
+            #[serde(borrow, default, deserialize_with = "present")]
             _meta: Option<&'a RawValue>,
         }
         serde_json::from_str::<Probe<'a>>(self.get()).ok().and_then(|probe| probe._meta)
     }
+}
+
+/// Keeps `null` apart from an absent member.
+pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// The member `_meta` of any params (`MSG-6`).
