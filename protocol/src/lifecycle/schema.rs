@@ -3,6 +3,7 @@
 //! functions return; a test keeps the two equal.
 
 use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
@@ -65,7 +66,7 @@ fn rows(schemas: &mut SchemaGenerator) -> Vec<Row> {
 
 /// JSON Schema (draft-07) of every line that may be sent.
 pub fn messages() -> Value {
-    let mut schemas = SchemaGenerator::new(SchemaSettings::draft07());
+    let mut schemas = SchemaGenerator::new(settings());
     let mut kinds = Vec::new();
     let mut names = Vec::new();
     let mut define = |name: String, schema: Value| {
@@ -74,20 +75,30 @@ pub fn messages() -> Value {
     };
     for row in rows(&mut schemas) {
         let title = title_of(row.method);
+        // What makes a message of another kind of it is refused; other members are ignored.
         let mut envelope = json!({
             "description": format!("`{}`, sent by the {}. {}", row.method, sender_of(row.sender), row.summary),
             "type": "object",
             "properties": {
                 "jsonrpc": { "const": "2.0" },
                 "method": { "const": row.method },
-                "params": row.params
+                "params": row.params,
+                "result": false,
+                "error": false
             },
             "required": ["jsonrpc", "method"]
         });
+        let mut require = |name: &str| {
+            envelope["required"].as_array_mut().expect("written above").push(json!(name));
+        };
+        let params = definition(schemas.definitions(), &row.params, "#/definitions/");
+        if params.is_some_and(|params| params.get("required").is_some()) {
+            require("params");
+        }
         match row.result {
             Some(result) => {
+                require("id");
                 envelope["properties"]["id"] = json!({ "$ref": "#/definitions/RequestId" });
-                envelope["required"].as_array_mut().expect("written above").push(json!("id"));
                 define(format!("{title}Request"), envelope);
                 define(
                     format!("{title}Response"),
@@ -97,14 +108,16 @@ pub fn messages() -> Value {
                         "properties": {
                             "jsonrpc": { "const": "2.0" },
                             "id": { "$ref": "#/definitions/RequestId" },
-                            "result": result
+                            "method": false,
+                            "result": result,
+                            "error": false
                         },
                         "required": ["jsonrpc", "id", "result"]
                     }),
                 );
             }
             None => {
-                envelope["not"] = json!({ "required": ["id"] });
+                envelope["properties"]["id"] = json!(false);
                 define(format!("{title}Notification"), envelope);
             }
         }
@@ -117,6 +130,8 @@ pub fn messages() -> Value {
             "properties": {
                 "jsonrpc": { "const": "2.0" },
                 "id": { "oneOf": [{ "$ref": "#/definitions/RequestId" }, { "type": "null" }] },
+                "method": false,
+                "result": false,
                 "error": {
                     "type": "object",
                     "properties": { "code": { "type": "integer" }, "message": { "type": "string" }, "data": {} },
@@ -141,25 +156,19 @@ pub fn messages() -> Value {
 
 /// An OpenRPC 1.3.2 document of the `rpc.*` methods.
 pub fn openrpc() -> Value {
-    let settings = SchemaSettings::draft07().with(|s| s.definitions_path = "/components/schemas".into());
+    let settings = settings().with(|s| s.definitions_path = "/components/schemas".into());
     let mut schemas = SchemaGenerator::new(settings);
     let rows = rows(&mut schemas);
     let definitions = schemas.take_definitions(true);
     let methods: Vec<Value> = rows
         .into_iter()
         .map(|row| {
-            let definition = row
-                .params
-                .get("$ref")
-                .and_then(Value::as_str)
-                .and_then(|at| definitions.get(at.trim_start_matches("#/components/schemas/")))
-                .cloned()
-                .unwrap_or_default();
+            let params = definition(&definitions, &row.params, "#/components/schemas/");
             let mut method = json!({
                 "name": row.method,
                 "description": format!("{} Sent by the {}.", row.summary, sender_of(row.sender)),
                 "paramStructure": "by-name",
-                "params": params_of(&definition)
+                "params": params.map(params_of).unwrap_or_default()
             });
             if let Some(result) = row.result {
                 method["result"] = json!({ "name": "result", "schema": result });
@@ -173,6 +182,34 @@ pub fn openrpc() -> Value {
         "methods": methods,
         "components": { "schemas": definitions }
     })
+}
+
+fn settings() -> SchemaSettings {
+    SchemaSettings::draft07().with_transform(RecursiveTransform(absent_is_not_null))
+}
+
+/// To the types an optional member may be null; on the wire it is absent.
+fn absent_is_not_null(schema: &mut Schema) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = &mut types[..] {
+            let only = only.take();
+            schema.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| *choice != json!({ "type": "null" }));
+        if choices.len() == 1 {
+            let only = schema.remove("anyOf").expect("it is there");
+            schema.insert("allOf".to_owned(), only);
+        }
+    }
+}
+
+/// What a reference names.
+fn definition<'a>(definitions: &'a Map<String, Value>, reference: &Schema, at: &str) -> Option<&'a Value> {
+    let name = reference.get("$ref")?.as_str()?.strip_prefix(at)?;
+    definitions.get(name)
 }
 
 /// One content descriptor a property, the required ones first.

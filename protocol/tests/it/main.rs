@@ -1,0 +1,8 @@
+//! Tests of the crate from outside, one module a subject.
+
+mod arbitrary;
+mod differential;
+mod ends;
+mod peer;
+mod properties;
+mod schema;
