@@ -51,7 +51,7 @@ fn serve<S: Send + Sync + 'static>(plugin: Plugin<S>) -> io::Result<ExitCode> {
             service: Arc::clone(&session) as _,
             transcript: None,
             ended: Arc::new(Wake::new()?),
-            unanswered: Duration::MAX,
+            unanswered: Duration::from_secs(5),
         },
     )?;
     let reason: Option<Arc<CloseReason>> = select! {

@@ -10,15 +10,25 @@ use serde_json::json;
 
 use crate::{Claim, User, UserId, Users, UsersError, find, plugin, search};
 
-/// Users in a JSON file: an array of records.
-#[derive(Debug, Default)]
+/// Users in a JSON file: an array of records. Until one is loaded, those that ship with this crate.
+#[derive(Debug)]
 pub struct JsonUsers(RwLock<Vec<User>>);
+
+impl Default for JsonUsers {
+    fn default() -> Self {
+        Self(RwLock::new(shipped()))
+    }
+}
+
+fn shipped() -> Vec<User> {
+    serde_json::from_str(crate::DATA).expect("the data ships with this crate")
+}
 
 /// The config of the plugin.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JsonConfig {
-    /// The file to load; none unless said.
+    /// The file to load; the users that ship with the plugin unless said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
 }
@@ -66,8 +76,7 @@ pub fn json_plugin() -> Plugin<JsonUsers> {
         }
         Ok::<_, Refusal>(users)
     };
-    let users: Vec<User> = serde_json::from_str(crate::DATA).expect("the data ships with this crate");
-    let einstein = &users[0];
+    let einstein = &shipped()[0];
     plugin("users-json", make, |method| {
         let about_einstein = json!({ "id": einstein.id });
         match method.name() {

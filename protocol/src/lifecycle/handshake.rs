@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::capabilities::{HostCapabilities, PluginCapabilities};
 use super::limits::Limits;
+use super::object::{object, present};
 use super::{VERSIONS, choose_version};
 use crate::wire::{Error, ParamFault, Params, error};
 
@@ -37,19 +38,19 @@ pub struct InitializeParams {
     /// The protocol versions that the host speaks.
     pub protocol_versions: Vec<i64>,
     /// Who the host is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub host: Option<Identity>,
     /// The name under which the host knows this instance of the plugin.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "text")]
     pub instance: Option<String>,
     /// The plugin's configuration.
     #[serde(default = "empty_config")]
     pub config: Value,
     /// What the host accepts.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub limits: Limits,
     /// What the host can do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub capabilities: HostCapabilities,
 }
 
@@ -60,15 +61,21 @@ pub struct InitializeResult {
     /// The highest version in common.
     pub protocol_version: u32,
     /// Who the plugin is.
+    #[serde(deserialize_with = "object")]
     pub plugin: Identity,
     /// The contracts it provides, as its manifest says.
     pub provides: Vec<Provided>,
     /// What the plugin accepts.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub limits: Limits,
     /// What the plugin can do.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub capabilities: PluginCapabilities,
+}
+
+/// A string where the member is there at all: null is none.
+fn text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
 }
 
 fn empty_config() -> Value {
@@ -124,8 +131,8 @@ impl InitializeResult {
     /// # Errors
     /// [`HandshakeFault`] where it breaks the specification.
     pub fn read(result: &str) -> Result<Self, HandshakeFault> {
-        let this: Self =
-            serde_json::from_str(result).map_err(|fault| HandshakeFault::IllTyped(fault.to_string()))?;
+        let mut json = serde_json::Deserializer::from_str(result);
+        let this: Self = object(&mut json).map_err(|fault| HandshakeFault::IllTyped(fault.to_string()))?;
         if !VERSIONS.contains(&this.protocol_version) {
             return Err(HandshakeFault::Version { chosen: this.protocol_version });
         }
@@ -167,6 +174,9 @@ mod tests {
         assert_eq!(code(r#"{"protocolVersions":[1],"limits":{"maxLineBytes":65535}}"#), -32602);
         assert_eq!(code(r#"{"protocolVersions":[1],"limits":{"maxInFlight":0}}"#), -32602);
         assert_eq!(code(r#"{"protocolVersions":[1],"capabilities":{"log":true}}"#), -32602);
+        assert_eq!(code(r#"{"protocolVersions":[1],"capabilities":{"log":null}}"#), -32602);
+        assert_eq!(code(r#"{"protocolVersions":[1],"host":["n","1"]}"#), -32602);
+        assert_eq!(code(r#"{"protocolVersions":[1],"instance":null}"#), -32602);
         assert_eq!(code(r#"{"protocolVersions":[2]}"#), error::UNSUPPORTED_PROTOCOL);
     }
 
@@ -183,6 +193,9 @@ mod tests {
         assert!(matches!(with(r#","limits":3"#), Err(HandshakeFault::IllTyped(_))));
         assert!(matches!(with(r#","limits":{"maxDepth":0}"#), Err(HandshakeFault::Limit { .. })));
         assert_eq!(with(r#","capabilities":{"streams":{}}"#), Err(HandshakeFault::StreamsWithoutCancel));
+        assert!(matches!(with(r#","capabilities":[]"#), Err(HandshakeFault::IllTyped(_))));
+        assert!(matches!(with(r#","capabilities":{"log":[]}"#), Err(HandshakeFault::IllTyped(_))));
+        assert!(matches!(InitializeResult::read("[1,[\"n\",\"1\"],[]]"), Err(HandshakeFault::IllTyped(_))));
         assert!(matches!(InitializeResult::read("null"), Err(HandshakeFault::IllTyped(_))));
         let other = r#"{"protocolVersion":2,"plugin":{"name":"n","version":"1"},"provides":[]}"#;
         assert_eq!(InitializeResult::read(other), Err(HandshakeFault::Version { chosen: 2 }));

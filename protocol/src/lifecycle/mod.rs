@@ -9,6 +9,7 @@ mod handshake;
 mod limits;
 pub mod messages;
 pub mod methods;
+mod object;
 mod phase;
 pub mod schema;
 

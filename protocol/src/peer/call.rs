@@ -71,7 +71,7 @@ impl Call {
     /// Says how far the work has come. Dropped where the caller does not take progress, or where it is less
     /// than what was said before.
     pub fn progress(&self, progress: f64, total: Option<f64>, message: Option<&str>) {
-        if !self.connection.remote().is_some_and(|remote| remote.progress) {
+        if self.incoming.is_answered() || !self.connection.remote().is_some_and(|remote| remote.progress) {
             return;
         }
         let mut last = self.progress.lock().unwrap_or_else(PoisonError::into_inner);

@@ -171,7 +171,7 @@ impl Connection {
 
     /// The handshake succeeded: records what it said of the other side, and puts this side's own line limit in
     /// force. A plugin does this before it answers; a host, when it reads the answer. The first time counts.
-    pub(super) fn agree(&self, remote: Remote) {
+    pub fn agree(&self, remote: Remote) {
         if self.inner.remote.set(remote).is_ok() {
             self.inner.receive_limit.store(self.inner.limits.max_line_bytes, Ordering::Release);
         }
@@ -226,9 +226,7 @@ impl Connection {
             NotEntered::TimedOut => timed_out(),
         })?;
         let meta = Meta {
-            deadline_ms: deadline
-                .map(|at| u64::try_from(at.saturating_duration_since(sent).as_millis()).unwrap_or(u64::MAX))
-                .filter(|ms| *ms <= crate::wire::MAX_INTEGER),
+            deadline_ms: deadline.and_then(|at| whole_millis(at.saturating_duration_since(Instant::now()))),
             parent: options.parent.map(|(id, _)| id),
             traceparent: options.traceparent,
         };
@@ -380,7 +378,7 @@ impl Connection {
         if self.inner.side == Side::Host {
             let inner = Arc::downgrade(&self.inner);
             timer::at(
-                Instant::now() + patience,
+                timer::later(patience),
                 Box::new(move || {
                     let Some(inner) = inner.upgrade() else { return };
                     if let Some(method) = inner.pending.unanswered(id) {
@@ -422,7 +420,7 @@ impl Connection {
     pub fn drain(&self, grace: Duration) {
         const MOMENT: Duration = Duration::from_millis(250);
         let in_flight = &self.inner.in_flight;
-        if in_flight.wait_answered(Instant::now() + grace) {
+        if in_flight.wait_answered(timer::later(grace)) {
             return;
         }
         in_flight.cancel_all("the plugin is shutting down");
@@ -439,7 +437,7 @@ impl Connection {
     /// Writes what is queued and closes the pipe; says whether that was done within that time.
     pub fn flush(&self, at_most: Duration) -> bool {
         self.inner.outbox.finish();
-        self.inner.outbox.wait_closed(Instant::now() + at_most)
+        self.inner.outbox.wait_closed(timer::later(at_most))
     }
 
     /// Waits for the connection's threads. To be called when both pipes are known to end.
@@ -452,6 +450,12 @@ impl Connection {
             }
         }
     }
+}
+
+/// Rounded up, so that the callee does not give up before the caller; `None` beyond what the wire takes.
+fn whole_millis(left: Duration) -> Option<u64> {
+    let millis = left.as_nanos().div_ceil(1_000_000);
+    u64::try_from(millis).ok().filter(|millis| *millis <= crate::wire::MAX_INTEGER)
 }
 
 /// How a call ended for its caller.

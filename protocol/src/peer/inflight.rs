@@ -1,9 +1,11 @@
 //! Requests that came in and are not answered yet.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::timer::later;
 use crate::wire::{Error, RequestId, error};
 
 /// One request that is being handled.
@@ -19,6 +21,7 @@ pub(super) struct Incoming {
     pub(super) deadline: Option<Instant>,
     /// Whether it holds one of the places that `maxInFlight` counts.
     counted: bool,
+    answered: AtomicBool,
     cancelled: Mutex<Option<Cancelled>>,
     cancelling: Condvar,
 }
@@ -44,6 +47,7 @@ impl Incoming {
             parent,
             deadline,
             counted,
+            answered: AtomicBool::new(false),
             cancelled: Mutex::new(None),
             cancelling: Condvar::new(),
         }
@@ -66,13 +70,18 @@ impl Incoming {
         self.deadline.filter(|deadline| *deadline <= Instant::now()).map(|_| error::deadline_exceeded())
     }
 
+    /// Whether it was answered, if only in its handler's stead.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered.load(Ordering::Acquire)
+    }
+
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled().is_some()
     }
 
     /// Waits that long, or until the caller no longer does.
     pub(super) fn wait_ended(&self, at_most: Duration) -> Option<Error> {
-        let until = Instant::now() + at_most;
+        let until = later(at_most);
         let until = self.deadline.map_or(until, |deadline| deadline.min(until));
         let mut cancelled = self.cancelled();
         while cancelled.is_none() {
@@ -110,6 +119,7 @@ impl Requests {
 
     fn remove(&mut self, id: &RequestId) -> bool {
         let Some(request) = self.by_id.remove(id) else { return false };
+        request.answered.store(true, Ordering::Release);
         if request.counted {
             *self.place(request.depth) -= 1;
         }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::connection::{Connection, Ended, Inner};
 use super::error::CallError;
 use super::pending::{Slot, Told};
+use super::timer::later;
 use crate::lifecycle::messages::Progress;
 use crate::wire::RequestId;
 
@@ -137,7 +138,7 @@ impl Canceller {
         let connection = Connection { inner };
         let heeded = connection.send_cancel(self.id, reason);
         let wait = if heeded { connection.inner.unanswered } else { Duration::ZERO };
-        self.slot.cancel(Instant::now() + wait);
+        self.slot.cancel(later(wait));
     }
 }
 

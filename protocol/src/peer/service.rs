@@ -90,7 +90,7 @@ impl Handler {
         }
     }
 
-    /// A handler of raw params.
+    /// A handler of raw params, `_meta` included where it is there; [`Params::decode`] leaves it out.
     pub fn raw(
         function: impl Fn(Params<'_>, &Call) -> Result<Box<RawValue>, Error> + Send + Sync + 'static,
     ) -> Self {

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 type Task = Box<dyn FnOnce() + Send>;
 
@@ -35,6 +35,12 @@ impl Ord for Entry {
 struct Timer {
     entries: Mutex<(BinaryHeap<Reverse<Entry>>, u64)>,
     changed: Condvar,
+}
+
+/// The time after that long; a century from now where the clock does not reach so far.
+pub(super) fn later(after: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    Instant::now() + after.min(CENTURY)
 }
 
 /// Runs a short task at that time, on the timer's thread.

@@ -14,7 +14,7 @@ use plugline_protocol::peer::{
     CallError, CloseReason, Connection, Handler, Kind, Listener, Pipes, Remote, Report, RequestOptions,
     Route, Service, Setup, Side, Wake, pair,
 };
-use plugline_protocol::wire::{Error, error};
+use plugline_protocol::wire::{Error, Params, error};
 use serde_json::{Value, json};
 
 /// No wait takes this long unless something is stuck.
@@ -37,7 +37,7 @@ struct Desk {
 }
 
 impl Service for Desk {
-    fn route(&self, method: &str) -> Result<Route, Error> {
+    fn route(&self, _: &Connection, method: &str, _: Params<'_>) -> Result<Route, Error> {
         let handler = self.handlers.get(method).ok_or_else(|| error::method_not_found(method))?;
         Ok(Route::Run(handler.clone()))
     }
@@ -61,7 +61,8 @@ impl Service for Desk {
 pub(crate) struct End {
     side: Side,
     limits: Limits,
-    remote: Remote,
+    /// None before the handshake.
+    remote: Option<Remote>,
     handlers: HashMap<&'static str, Handler>,
     listeners: HashMap<&'static str, Listener>,
     unanswered: Duration,
@@ -72,7 +73,7 @@ impl End {
         Self {
             side,
             limits: Limits::default(),
-            remote: remote(Limits::default()),
+            remote: Some(remote(Limits::default())),
             handlers: HashMap::new(),
             listeners: HashMap::new(),
             unanswered: Duration::from_secs(5),
@@ -95,7 +96,13 @@ impl End {
 
     /// What this end was told that the other accepts.
     pub(crate) fn remote(mut self, limits: Limits) -> Self {
-        self.remote = remote(limits);
+        self.remote = Some(remote(limits));
+        self
+    }
+
+    /// Nothing was agreed yet.
+    pub(crate) fn before_handshake(mut self) -> Self {
+        self.remote = None;
         self
     }
 
@@ -127,7 +134,9 @@ impl End {
             unanswered: self.unanswered,
         };
         let connection = Connection::open(pipes, setup).unwrap();
-        connection.agree(self.remote);
+        if let Some(remote) = self.remote {
+            connection.agree(remote);
+        }
         Opened { connection, seen }
     }
 

@@ -13,7 +13,7 @@ use plugline_protocol::wire::{Error, error};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::ends::{End, PATIENCE, Raw, Seen, both, in_flight, patient};
+use crate::ends::{End, PATIENCE, Raw, Seen, both, in_flight, patient, remote};
 
 /// A wait that is to end unanswered.
 const SHORT: Duration = Duration::from_millis(30);
@@ -394,7 +394,7 @@ fn long_ping(id: u64, size: usize) -> Vec<u8> {
 #[test]
 fn a_plugin_skips_a_line_over_the_limit() {
     let limits = Limits { max_line_bytes: 64 * 1024, ..Limits::default() };
-    let (plugin, mut raw) = End::plugin().limits(limits).against_raw();
+    let (plugin, mut raw) = End::plugin().limits(limits).before_handshake().against_raw();
     let check = |raw: &mut Raw, limit: usize| {
         raw.send_bytes(&long_ping(1, limit));
         raw.expect_result(1, &json!({}));
@@ -405,13 +405,13 @@ fn a_plugin_skips_a_line_over_the_limit() {
         raw.expect_result(3, &json!({}));
     };
     check(&mut raw, HANDSHAKE_LINE_BYTES);
-    plugin.connection.raise_receive_limit();
+    plugin.connection.agree(remote(Limits::default()));
     check(&mut raw, limits.max_line_bytes);
 }
 
 #[test]
 fn a_host_closes_on_a_line_over_the_limit() {
-    let (host, mut raw) = End::host().against_raw();
+    let (host, mut raw) = End::host().before_handshake().against_raw();
     let call = host.connection.request("a.any", &(), patient()).unwrap();
     assert_eq!(raw.line()["method"], "a.any");
     raw.send_bytes(&vec![b'{'; HANDSHAKE_LINE_BYTES + 1]);
