@@ -1,0 +1,69 @@
+//! `plugline`: run plugins from the command line.
+//!
+//! Exit codes: 0 done; 1 the method returned an error, or the implementations of the demo disagree; 2 usage;
+//! 3 the plugin failed, or the call could not be sent.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod call;
+mod demo;
+mod describe;
+mod driver;
+mod failure;
+mod output;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Plugins in any language, over stdin and stdout.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    /// Put errors as JSON on the last line of standard error.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Call one contract in Rust, Python, Bash and in this process, and compare.
+    Demo(demo::Demo),
+    /// Call one method of a plugin.
+    Call(call::Call),
+    /// Show what a plugin offers.
+    Describe(describe::Describe),
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// A plugin that is being stopped when the program ends gets this long: its whole ladder, and a little.
+const SETTLE: Duration = Duration::from_secs(20);
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Call(call) => call.run(),
+        Command::Describe(describe) => describe.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "plugline", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    let code = match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::failure(&failure, if cli.json { output::Format::Json } else { output::Format::Text });
+            failure.exit_code()
+        }
+    };
+    plugline_host::settle(SETTLE);
+    code
+}

@@ -1,0 +1,186 @@
+//! All that is printed. What comes from a plugin is escaped first, on a terminal or not.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use plugline_host::{Event, EventKind, Level, escape};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const QUIET: Style = Style::new().dimmed();
+
+/// How errors are printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Prints to standard output; a reader that has gone is no error of ours.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(fault) if fault.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(|fault| Failure::System(format!("cannot print: {fault}"))),
+    }
+}
+
+/// Prints a result as JSON: on a terminal over several lines, elsewhere on one, as it came.
+pub(crate) fn result(raw: &RawValue) -> Result<(), Failure> {
+    let pretty =
+        std::io::stdout().is_terminal().then(|| serde_json::from_str::<Value>(raw.get()).ok()).flatten();
+    let text = match pretty {
+        Some(value) => format!("{value:#}"),
+        None => raw.get().to_owned(),
+    };
+    print(&(escape_json(&text) + "\n"))
+}
+
+/// JSON text in which no character is more than what it looks like; the value is the same.
+pub(crate) fn escape_json(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | ' '..='~' => escaped.push(c),
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                write!(escaped, "\\u{:04x}", u32::from(c)).expect("a string takes all that is written");
+            }
+            c if c.is_control() => {
+                write!(escaped, "\\u{:04x}", u32::from(c)).expect("a string takes all that is written");
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Says that something is not as it should be.
+pub(crate) fn warning(text: &str) {
+    anstream::eprintln!("{WARNING}warning:{WARNING:#} {text}");
+}
+
+/// What a plugin says besides results, for people.
+pub(crate) fn event(event: &Event) {
+    if event.dropped > 0 {
+        warning(&format!("{} events came too fast and were dropped", event.dropped));
+    }
+    match &event.kind {
+        EventKind::Log(log) => {
+            let level = log.level.as_str();
+            let style = match log.level {
+                Level::Error => ERROR,
+                Level::Warn => WARNING,
+                Level::Info | Level::Debug | Level::Trace => QUIET,
+            };
+            let mut line = escape(log.message.as_bytes());
+            if let Some(target) = &log.target {
+                line = format!("{}: {line}", escape(target.as_bytes()));
+            }
+            for (name, value) in &log.fields {
+                write!(line, " {}={}", escape(name.as_bytes()), escape_json(&value.to_string()))
+                    .expect("a string takes all that is written");
+            }
+            anstream::eprintln!("{style}[{level}]{style:#} {line}");
+        }
+        EventKind::Stderr(line) => anstream::eprintln!("{QUIET}[stderr]{QUIET:#} {line}"),
+        EventKind::Stray { text, held_back } => {
+            let more =
+                if *held_back > 0 { format!(" ({held_back} before it not shown)") } else { String::new() };
+            warning(&format!("the plugin printed to its standard output: {text}{more}"));
+        }
+        EventKind::Ignored(what) => warning(what),
+        EventKind::Unhealthy { method } => warning(&format!("the plugin does not answer {method} even now")),
+        _ => {}
+    }
+}
+
+/// Why a command failed: what happened in one line, then what is known, then what to try.
+pub(crate) fn failure(failure: &Failure, format: Format) {
+    if format == Format::Json {
+        eprintln!("{}", escape_json(&report(failure).to_string()));
+        return;
+    }
+    anstream::eprintln!("{ERROR}error:{ERROR:#} {} {QUIET}[{}]{QUIET:#}", failure.message(), failure.kind());
+    let detail = |name: &str, text: &str| anstream::eprintln!("  {QUIET}{name:<8}{QUIET:#} {text}");
+    match failure {
+        Failure::Plugin(fault) => {
+            detail("command", fault.command());
+            detail("phase", fault.phase().as_str());
+            if let Some(data) = fault.remote().and_then(|error| error.data.as_ref()) {
+                detail("data", &escape_json(&data.to_string()));
+            }
+            if let Some(evidence) = fault.evidence() {
+                for (at, line) in evidence.stderr_tail.iter().enumerate() {
+                    detail(if at == 0 { "stderr" } else { "" }, line);
+                }
+                if let Some(stray) = &evidence.stray {
+                    detail("stdout", stray);
+                }
+            }
+        }
+        Failure::NotFound { tried, .. } => {
+            for attempt in tried {
+                detail("tried", attempt);
+            }
+        }
+        Failure::Usage(_) | Failure::Demo(_) | Failure::System(_) => {}
+    }
+    if let Some(hint) = failure.hint() {
+        detail("try", &hint);
+    }
+}
+
+/// The same for programs.
+fn report(failure: &Failure) -> Value {
+    let mut error = Map::new();
+    error.insert("kind".into(), failure.kind().into());
+    error.insert("message".into(), failure.message().into());
+    if let Failure::Plugin(fault) = failure {
+        error.insert("phase".into(), fault.phase().as_str().into());
+        error.insert("command".into(), fault.command().into());
+        if let Some(remote) = fault.remote() {
+            error.insert("code".into(), remote.code.code().into());
+            error.insert("message".into(), remote.message.clone().into());
+            if let Some(data) = &remote.data {
+                error.insert("data".into(), data.clone());
+            }
+        }
+        if let Some(evidence) = fault.evidence() {
+            let exit = evidence.exit;
+            let known = [
+                ("exit_code", exit.and_then(|exit| exit.code).map(Value::from)),
+                ("signal", exit.and_then(|exit| exit.signal).map(Value::from)),
+                (
+                    "stderr_tail",
+                    (!evidence.stderr_tail.is_empty()).then(|| evidence.stderr_tail.clone().into()),
+                ),
+                ("stray", evidence.stray.clone().map(Value::from)),
+            ];
+            error.extend(known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+        }
+    }
+    if let Failure::NotFound { tried, .. } = failure {
+        error.insert("tried".into(), tried.clone().into());
+    }
+    json!({ "error": error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_json_has_the_same_value_and_no_controls() {
+        let value = json!({"a\u{9b}": "\u{7f}\u{202e}\u{1b}[2J ü \u{2028}", "b": [1, "\n"]});
+        for text in [value.to_string(), format!("{value:#}")] {
+            let escaped = escape_json(&text);
+            assert!(!escaped.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}')), "{escaped}");
+            assert_eq!(serde_json::from_str::<Value>(&escaped).unwrap(), value);
+        }
+    }
+}
