@@ -7,7 +7,7 @@ use super::error::Error;
 use super::id::RequestId;
 use super::params::{Meta, Params};
 
-/// The deepest nesting that may be sent; the message's own object is 1 (`JSON-4`).
+/// The deepest nesting that may be sent; the message's own object is 1 (`JSON-6`).
 pub const MAX_DEPTH: usize = 100;
 
 /// Why a message cannot be sent.

@@ -1,6 +1,6 @@
 //! Params of a request or notification: raw until a handler's type decodes them.
 //!
-//! Decoding is closed (`MSG-12`): a member that the type does not have is a fault, without the type
+//! Decoding is closed (`MSG-38`): a member that the type does not have is a fault, without the type
 //! having to say so. `_meta` belongs to the protocol and never reaches the type.
 
 use std::cell::RefCell;
@@ -109,7 +109,7 @@ pub(super) fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
-/// The member `_meta` of any params (`MSG-6`).
+/// The member `_meta` of any params (`MSG-16`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(description = "The member `_meta` of any params: what the caller says about the call itself.")]
