@@ -160,7 +160,8 @@ fn call_kind(cause: &CallError, evidence: &Evidence) -> Kind {
     }
 }
 
-fn is_loss(reason: &CloseReason) -> bool {
+/// Whether all that was seen is that the other side is not there any more.
+pub(crate) fn is_loss(reason: &CloseReason) -> bool {
     matches!(reason, CloseReason::EndOfFile | CloseReason::Read(_) | CloseReason::Write(_))
 }
 

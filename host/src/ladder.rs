@@ -7,6 +7,7 @@ use plugline_protocol::lifecycle::messages::Shutdown;
 use plugline_protocol::lifecycle::methods;
 use plugline_protocol::peer::RequestOptions;
 
+use crate::error::is_loss;
 use crate::plugin::Instance;
 use crate::process::{Exit, Signal};
 
@@ -97,6 +98,10 @@ pub(crate) fn descend_later(instance: Arc<Instance>) {
         let instance = Arc::clone(&instance);
         move || {
             let _count = count;
+            if instance.connection.closed().is_some_and(|reason| is_loss(reason)) {
+                // Before anything is done that could end it.
+                instance.lost();
+            }
             let stopped = descend(&instance, From::ClosingStdin);
             instance.stopped(stopped);
         }

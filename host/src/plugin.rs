@@ -9,14 +9,14 @@ use plugline_protocol::contract::Document;
 use plugline_protocol::lifecycle::messages::Progress;
 use plugline_protocol::lifecycle::{InitializeParams, InitializeResult, methods};
 use plugline_protocol::peer::{
-    CallError, Canceller, CloseReason, Connection, HandshakeError, PendingCall, RequestOptions, Setup,
+    CallError, Canceller, Connection, HandshakeError, PendingCall, RequestOptions, Setup,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::error::{Error, Evidence};
+use crate::error::{Error, Evidence, is_loss};
 use crate::event::{Event, EventKind, Events};
 use crate::ladder::{self, From as LadderFrom, Rung, Stopped};
 use crate::launch::{Launch, Timeouts};
@@ -56,6 +56,8 @@ pub(crate) struct Instance {
     service: Weak<HostService>,
     events: Arc<Events>,
     life: Arc<Life>,
+    /// How the process had ended, if it had, when its connection was lost and nothing had been done about it.
+    lost: OnceLock<Option<Exit>>,
 }
 
 /// How far an instance is on its way out. Shared with the process's threads, which may outlive it.
@@ -308,6 +310,7 @@ impl Instance {
             service: Arc::downgrade(service),
             events: Arc::clone(events),
             life,
+            lost: OnceLock::new(),
         });
         service.instance.get_or_init(|| Arc::downgrade(&instance));
         if instance.connection.closed().is_some() {
@@ -318,32 +321,43 @@ impl Instance {
     }
 
     fn start_failed(&self, cause: HandshakeError) -> Error {
-        let lost = matches!(&cause, HandshakeError::Call(CallError::Closed(_)));
+        let evidence = match &cause {
+            HandshakeError::Call(cause) => self.evidence(cause),
+            HandshakeError::Fault(_) => self.known(self.process.exit()),
+        };
         Error::Handshake {
             command: self.command.clone(),
-            evidence: Box::new(self.evidence(lost)),
+            evidence: Box::new(evidence),
             cause: Box::new(cause),
         }
     }
 
     fn call_failed(&self, method: &str, cause: CallError) -> Error {
-        let lost = matches!(&cause, CallError::Closed(reason) if !matches!(**reason, CloseReason::Local));
         Error::Call {
             command: self.command.clone(),
             method: method.to_owned(),
-            evidence: Box::new(self.evidence(lost)),
+            evidence: Box::new(self.evidence(&cause)),
             cause: Box::new(cause),
         }
     }
 
-    /// What is known of the plugin; where its connection was lost, waits a moment to learn how it ended.
-    fn evidence(&self, lost: bool) -> Evidence {
-        let exit = if lost { self.process.wait(LEARN_EXIT) } else { self.process.exit() };
+    fn evidence(&self, cause: &CallError) -> Evidence {
+        let lost = matches!(cause, CallError::Closed(reason) if is_loss(reason));
+        self.known(if lost { self.lost() } else { self.process.exit() })
+    }
+
+    fn known(&self, exit: Option<Exit>) -> Evidence {
         Evidence {
             exit,
             stderr_tail: self.process.stderr_tail(),
             stray: self.service.upgrade().and_then(|service| service.stray().first.clone()),
         }
+    }
+
+    /// The connection was lost: whether that was because the process ended. Between the closing of its
+    /// descriptors and its end there is a moment.
+    pub(crate) fn lost(&self) -> Option<Exit> {
+        *self.lost.get_or_init(|| self.process.wait(LEARN_EXIT))
     }
 
     /// The connection is broken: what is left of the process is stopped.

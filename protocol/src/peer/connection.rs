@@ -292,6 +292,9 @@ impl Connection {
     }
 
     fn send(&self, line: &[u8], deadline: Option<Instant>) -> Result<(), SendError> {
+        if self.inner.side == Side::Host && self.closed().is_some() {
+            return Err(SendError::Closed);
+        }
         self.inner.outbox.send(line, deadline)?;
         self.record_sent(line);
         Ok(())
@@ -393,16 +396,17 @@ impl Connection {
     /// fail at once; what still comes in is read and dropped.
     pub fn shut(&self) {
         self.close(CloseReason::Local);
+        self.inner.outbox.finish();
     }
 
     /// Ends the connection for a reason; the first one stands.
     pub(super) fn close(&self, reason: CloseReason) {
         let reason = self.inner.closed.get_or_init(|| Arc::new(reason));
         self.inner.pending.close(reason);
-        match (self.inner.side, &**reason) {
-            // The host is done; what is in flight is still to be answered.
-            (Side::Plugin, CloseReason::EndOfFile) => {}
-            (_, CloseReason::Local) => self.inner.outbox.finish(),
+        match **reason {
+            // A plugin still answers what is in flight; a host looks whether the process ended before it does
+            // anything that could end it.
+            CloseReason::EndOfFile | CloseReason::Local => {}
             _ => self.inner.outbox.abort(),
         }
         if !self.inner.reported.swap(true, Ordering::AcqRel) {

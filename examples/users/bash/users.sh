@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# The contract `users` 1.0.0 as a minimal plugin in Bash and jq 1.6, by protocol/SPEC.md alone.
+# One jq decides everything, for as long as the plugin runs; the shell moves lines and opens files.
+export LC_ALL=C
+
+coproc JQ {
+  trap '' TERM # it ends with its standard input, thus after the shell
+  here=$(dirname "$0")/..
+  exec jq -ncr --unbuffered --slurpfile manifest "$here/users.openrpc.json" --arg data "$here/data/users.json" '
+    def plugin: {name: "users-bash", version: "0.1.0"};
+    def id: {opaque_id: "string", idp: "string"}; # a shape: a type, [values], or members by name
+    def user: {id: id, username: "string", display_name: "string", mail: "string", groups: "array"};
+    def rpc: {"rpc.ping": {}, "rpc.discover": {}, "rpc.shutdown": {},
+      "rpc.initialize": {protocolVersions: "array"}};
+    def shapes: rpc + {"users.on_load": {file: "string"}, "users.find_users": {query: "string"},
+      "users.get_user": {id: id}, "users.get_user_groups": {id: id}, "users.get_user_by_claim":
+      {claim: ["mail", "username", "display_name"], value: "string"}};
+    def least: {maxLineBytes: 65536, maxInFlight: 1, maxDepth: 1, streamWindowBytes: 65536};
+
+    def is_json: # in its words: jq by itself also takes 01, .5, nan and raw control characters
+      test("^(?>[ \t\r\n{}\\[\\]:,]|\"(?>[^\"\\\\\\x00-\\x1f\ufffd]|\\\\(?>[\"\\\\/bfnrt]"
+        + "|u(?![dD][89a-fA-F])[0-9a-fA-F]{4}|u[dD][89abAB]..\\\\u[dD][c-fC-F]..))*\""
+        + "|-?(?>0|[1-9][0-9]*)(?>\\.[0-9]+)?(?>[eE][-+]?[0-9]+)?(?![\\w.+-])|true|false|null)*$");
+    def faults($shape; $path): . as $value
+      | if type == "object" and ($shape | type) == "object"
+        then ($shape | keys[]) as $key | $value[$key] | faults($shape[$key]; "\($path)/\($key)")
+        elif type == $shape or (($shape | type) == "array" and any($shape[]; . == $value)) then empty
+        else {path: $path, message: "missing or invalid"} end;
+    def unknown($shape): objects | keys[] | select(in($shape) | not)
+      | {path: "/\(split("~") | join("~0") | split("/") | join("~1"))", message: "unknown"};
+
+    # These take the state and give the next one, whose `say` is what the shell gets to read.
+    def reply($id; $body): ({jsonrpc: "2.0", id: $id} + $body | tojson) as $text
+      | ($text | utf8bytelength) as $size
+      | .say = if $size <= .limit then $text else {jsonrpc: "2.0", id: $id, error: {code: -32007,
+          message: "message too large", data: {limit: .limit, size: $size}}} | tojson end;
+    def fail($id; $code; $message): reply($id; {error: {code: $code, message: $message}});
+    def fail($id; $code; $message; $data):
+      reply($id; {error: {code: $code, message: $message, data: $data}});
+    def hello($m): .phase = "ready" | .limit = ($m.params.limits.maxLineBytes // 16777216)
+      | reply($m.id; {result: {protocolVersion: 1, plugin: plugin, limits: {maxInFlight: 1},
+          provides: $manifest[0]["x-plugline"].provides}});
+    def load($m; $file): .loads = $m | .say = "load " + ($file | tojson | .[1:-1]
+      | split("\\\"") | join("\"")); # as printf %b takes it
+    def loaded($m; $texts): .loads = null
+      | if ($texts | length) == 1 and ($texts[0] | type) == "array"
+          and isempty($texts[0][] | faults(user; ""))
+        then .users = ($texts[0] | map(del(.secret)))
+          | if $m.method == "rpc.initialize" then hello($m) else reply($m.id; {result: null}) end
+        elif $m.method == "users.on_load" then fail($m.id; 2; "cannot load the users")
+        else fail($m.id; -32002; "invalid config"; {errors: [{path: "/file",
+          message: "cannot be loaded"}]}) end;
+    def initialize($m): ({limits: {}, config: {}} + $m.params) as {$limits, $config, $protocolVersions}
+      | [$limits | faults({}; "/limits"), (objects | (least | keys[]) as $key | select(has($key))
+          | .[$key] | select(type != "number" or . < least[$key] or . != floor)
+          | {path: "/limits/\($key)", message: "must be an integer, at least \(least[$key])"})] as $errors
+      | [$config | faults({}; ""), unknown({file: 0}), (objects | .file | values | faults("string"; "/file"))]
+        as $unfit
+      | if $errors != [] then fail($m.id; -32602; "invalid params"; {errors: $errors})
+        elif any($protocolVersions[]; . == 1) | not
+        then fail($m.id; -32001; "unsupported protocol"; {supported: [1]})
+        elif $unfit != [] then fail($m.id; -32002; "invalid config"; {errors: $unfit})
+        else load($m; $config.file // $data) end;
+    def found($id; users; value): first(users, null) as $user
+      | if $user then reply($id; {result: ($user | value)}) else fail($id; 1; "no such user") end;
+    def with($id): .users[] | select(.id.opaque_id == $id.opaque_id and .id.idp == $id.idp);
+    def call($m; $p): .phase as $phase | $m.method as $method | shapes[$method] as $shape
+      | ($method | in(rpc)) as $own
+      | [$p | faults($shape; ""), (select($own | not) | unknown($shape + {_meta: 0}))] as $errors
+      | if $phase == "closing" and $method != "rpc.ping" then fail($m.id; -32003; "shutting down")
+        elif $phase == "new" and ($own | not) then fail($m.id; -32000; "not initialized")
+        elif $phase == "ready" and $method == "rpc.initialize"
+        then fail($m.id; -32600; "initialized already")
+        elif $shape == null then fail($m.id; -32601; "method not found")
+        elif $errors != [] then fail($m.id; -32602; "invalid params"; {errors: $errors})
+        elif $method == "rpc.ping" then reply($m.id; {result: {}})
+        elif $method == "rpc.discover" then reply($m.id; {result: ($manifest[0]
+          | .info += {title: plugin.name, version: plugin.version})})
+        elif $method == "rpc.shutdown" then .phase = "closing" | reply($m.id; {result: null})
+        elif $method == "rpc.initialize" then initialize($m)
+        elif $method == "users.on_load" then load($m; $p.file)
+        elif $method == "users.get_user" then found($m.id; with($p.id); .)
+        elif $method == "users.get_user_groups" then found($m.id; with($p.id); .groups)
+        elif $method == "users.get_user_by_claim"
+        then found($m.id; .users[] | select(.[$p.claim] == $p.value); .)
+        else ([$p.query | explode[] | if . < 128 and ([.] | implode | test("\\W")) then 92, . else . end]
+            | implode) as $pattern
+          | reply($m.id; {result: [.users[] | select(any(.username, .display_name, .mail,
+              .id.opaque_id; length >= ($p.query | length) and test($pattern; "i")))]}) end;
+    def receive($line): .say = ""
+      | ($line | if is_json then try [fromjson] catch [] else [] end) as $parsed
+      | ($parsed[0] | objects // {result: 0, error: 0}) as $m
+      | ([$m | has("result", "error") | select(.)] | length) as $ends | ($m | has("method")) as $asks
+      | ($m.id | (type == "string" and utf8bytelength <= 256) or (type == "number" and . >= 0
+          and . == floor and . < 9007199254740992
+          and ($line | test("\"id\"[ \t]*:[ \t]*-?[0-9]+[.eE]") | not))) as $valid
+      | if $parsed == [] then fail(null; -32700; "parse error")
+        elif ($m.method | type) == "string" and $ends == 0 and ($m | has("id") | not) then . # a notification
+        elif $ends == 1 and ($asks | not) and $valid and $m.jsonrpc == "2.0" then . # a response
+        elif $ends > 0 or ($asks and $valid | not) then fail(null; -32600; "invalid request")
+        elif $m.jsonrpc != "2.0" or ($m.method | type) != "string"
+          or ($m | has("params") and (.params | type | . != "object" and . != "array"))
+        then fail($m.id; -32600; "invalid request")
+        else call($m; $m | if has("params") then .params else {} end) end;
+
+    foreach inputs as $input ({phase: "new", limit: 1048576, users: []};
+      if .loads then loaded(.loads; $input) else receive($input) end; .say)'
+}
+
+ask() { printf '%s\n' "$1" >&"${JQ[1]}" && IFS= read -r said <&"${JQ[0]}"; }
+trap 'exec </dev/null' TERM
+bom=$'\xef\xbb\xbf' bad=$'\xef\xbf\xbd' slash="\\" quote='"'
+while IFS= read -r line; do
+  line=${line#"$bom"} bom=
+  [[ $line == *[!$' \t\r']* ]] || continue
+  # The line as a string of JSON. From here on, U+FFFD stands for bytes that can be in no JSON.
+  text=${line//"$bad"/"$slash"ufffd}
+  text=${text//"$slash"/"$slash$slash"}
+  text=${text//"$quote"/"$slash$quote"}
+  text=${text//$'\t'/"$slash"t}
+  text=${text//$'\r'/"$slash"r}
+  ask "$quote${text//[$'\x01'-$'\x1f']/"$bad"}$quote" || exit 1
+  if [[ $said == "load "* ]]; then
+    printf -v file %b "${said#load }"
+    texts=$(jq -cs . 2>/dev/null <"$file") || texts=null
+    ask "$texts" || exit 1
+  fi
+  if [[ $said ]]; then printf '%s\n' "$said" 2>/dev/null || exit 1; else echo "ignored: ${line:0:200}" >&2; fi
+done
+exit 0

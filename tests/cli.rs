@@ -1,0 +1,278 @@
+//! The command line as a user has it: real plugins, whole lines, exit codes.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const PLUGLINE: &str = env!("CARGO_BIN_EXE_plugline");
+
+fn plugline(args: &[&str]) -> Output {
+    Command::new(PLUGLINE).args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Runs it, wants this exit code, and gives the error that it reports for programs.
+fn failure(code: i32, args: &[&str]) -> Value {
+    let output = plugline(&[&["--json"], args].concat());
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {}", stderr(&output));
+    assert_eq!(stdout(&output), "", "{args:?}");
+    let report = stderr(&output);
+    let last = report.lines().last().unwrap_or_default();
+    let report: Value = serde_json::from_str(last).unwrap_or_else(|_| panic!("{args:?}: {report}"));
+    report["error"].clone()
+}
+
+/// The folder in which cargo puts what it builds.
+fn built(name: &str) -> String {
+    Path::new(PLUGLINE).with_file_name(name).display().to_string()
+}
+
+fn example(path: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/users").join(path).display().to_string()
+}
+
+/// A plugin that is a shell script: answers the handshake, then does what it is told.
+struct Script {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
+
+impl Script {
+    fn new(body: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plugin");
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Self { _folder: folder, path }
+    }
+
+    fn after_handshake(body: &str) -> Self {
+        let hello = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":1,"plugin":{"name":"s","version":"1.0.0"},"provides":[]}}"#;
+        Self::new(&format!("read -r line\necho '{hello}'\nread -r line\n{body}"))
+    }
+
+    fn path(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+}
+
+#[test]
+fn every_plugin_finds_einstein() {
+    for plugin in [built("users-json"), example("python/users.py"), example("bash/users.sh")] {
+        let call = ["call", &plugin, "users.get_user_by_claim", "claim=mail", "value=einstein@cern.ch"];
+        let output = plugline(&call);
+        assert_eq!(output.status.code(), Some(0), "{plugin}: {}", stderr(&output));
+        let user: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(user["username"], "einstein", "{plugin}");
+        assert_eq!(user.get("secret"), None, "{plugin}");
+        assert_eq!(stderr(&output), "", "{plugin}");
+    }
+}
+
+#[test]
+fn params_come_in_every_form() {
+    let plugin = built("users-json");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("params.json");
+    fs::write(&file, r#"{"query": "marie"}"#).unwrap();
+    let from_file = format!("@{}", file.display());
+    for params in [r#"{"query":"marie"}"#, "query=marie", "query:=\"marie\"", from_file.as_str()] {
+        let output = plugline(&["call", &plugin, "users.find_users", params]);
+        let users: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(users[0]["username"], "marie", "{params}");
+    }
+    let mut child = Command::new(PLUGLINE)
+        .args(["call", &plugin, "users.find_users", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(br#"{"query":"marie"}"#).unwrap();
+    assert!(stdout(&child.wait_with_output().unwrap()).contains("radium-lovers"));
+}
+
+#[test]
+fn a_command_line_takes_the_place_of_a_plugin() {
+    let command = format!("python3 '{}'", example("python/users.py"));
+    let output = plugline(&["call", "--command", &command, "users.find_users", "query=richard"]);
+    assert!(stdout(&output).contains("superfluidity") || stdout(&output).contains("richard@example.org"));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn errors_of_a_method_exit_with_one() {
+    let plugin = built("users-json");
+    let error = failure(1, &["call", &plugin, "users.get_user_by_claim", "claim=mail", "value=nobody"]);
+    assert_eq!((error["kind"].as_str(), error["code"].as_i64()), (Some("remote_error"), Some(1)));
+    assert_eq!(error["message"], "no such user");
+    let error = failure(1, &["call", &plugin, "users.get_user_by_claim", "claim=shoe", "value=45"]);
+    assert_eq!(error["code"], -32602);
+    assert_eq!(error["data"]["errors"][0]["path"], "/claim");
+    assert_eq!(failure(1, &["call", &plugin, "users.nothing"])["code"], -32601);
+}
+
+#[test]
+fn wrong_usage_exits_with_two() {
+    let plugin = built("users-json");
+    for args in [
+        &["call", &plugin] as &[&str],
+        &["call", &plugin, "users.find_users", "query"],
+        &["call", &plugin, "users.find_users", "[1]"],
+        &["call", &plugin, "users.find_users", "@/nowhere"],
+        &["call", &plugin, "users.find_users", "--config", "{"],
+        &["call", "--command", "'", "m"],
+        &["describe", &plugin, "more"],
+    ] {
+        assert_eq!(failure(2, args)["kind"], "invalid_request", "{args:?}");
+    }
+    assert_eq!(plugline(&["call", "--no-such-option"]).status.code(), Some(2));
+    assert_eq!(plugline(&[]).status.code(), Some(2));
+}
+
+#[test]
+fn failures_of_the_plugin_exit_with_three_and_say_what_happened() {
+    let kind = |args: &[&str]| failure(3, args)["kind"].as_str().unwrap().to_owned();
+    assert_eq!(kind(&["call", "nobody", "m"]), "not_found");
+    assert_eq!(kind(&["call", "./nobody", "m"]), "not_found");
+    assert_eq!(kind(&["call", "/", "m"]), "not_found");
+    assert_eq!(kind(&["call", "--command", "/nowhere/at/all", "m"]), "spawn_failed");
+    assert_eq!(kind(&["call", "./Cargo.toml", "m"]), "spawn_failed");
+
+    let dies = Script::new("echo 'no luck' >&2; exit 3");
+    let error = failure(3, &["call", dies.path(), "a.b"]);
+    assert_eq!(error["kind"], "plugin_exited");
+    assert_eq!(error["phase"], "handshake");
+    assert_eq!(error["exit_code"], 3);
+    assert_eq!(error["stderr_tail"][0], "no luck");
+
+    let quits = Script::after_handshake("exec >&-; while read -r line; do :; done");
+    assert_eq!(kind(&["call", quits.path(), "a.b"]), "closed");
+    let silent = Script::new("while read -r line; do :; done");
+    assert_eq!(kind(&["call", silent.path(), "a.b", "--start-timeout", "200ms"]), "handshake_timeout");
+    let mute = Script::after_handshake("while read -r line; do :; done");
+    assert_eq!(kind(&["call", mute.path(), "a.b", "--timeout", "200ms"]), "timeout");
+    let liar =
+        Script::after_handshake("echo '{\"jsonrpc\":\"2.0\",\"id\":1}'; while read -r line; do :; done");
+    assert_eq!(kind(&["call", liar.path(), "a.b"]), "protocol_violation");
+    let killed = Script::after_handshake("kill -9 $$");
+    let error = failure(3, &["call", killed.path(), "a.b"]);
+    assert_eq!((error["kind"].as_str(), error["signal"].as_i64()), (Some("plugin_exited"), Some(9)));
+    let plugin = built("users-json");
+    let config = r#"{"file":"/nowhere"}"#;
+    assert_eq!(kind(&["call", &plugin, "users.find_users", "query=", "--config", config]), "invalid_config");
+}
+
+#[test]
+fn a_person_reads_what_happened_and_what_to_try() {
+    let output = plugline(&["call", "nobody", "m"]);
+    let text = stderr(&output);
+    assert!(text.starts_with("error: there is no plugin \"nobody\" [not_found]\n"), "{text}");
+    assert!(text.contains("tried"), "{text}");
+    let dies = Script::new("printf '\\033[31mred\\n' >&2; echo stray; exit 3");
+    let text = stderr(&plugline(&["call", dies.path(), "a.b"]));
+    assert!(text.contains("the plugin exited with status 3"), "{text}");
+    assert!(text.contains("\\u{1b}[31mred"), "{text}");
+    assert!(text.contains("stray"), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
+fn after_the_result_the_code_is_zero_whatever_the_plugin_does() {
+    let plugin =
+        Script::after_handshake("echo '{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"\\u001b[2J\"}'; exit 7");
+    let output = plugline(&["call", plugin.path(), "a.b"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "\"\\u001b[2J\"\n");
+    assert!(stderr(&output).contains("warning: after its answer the plugin exited with status 7"));
+}
+
+#[test]
+fn a_manifest_is_shown_without_a_handshake() {
+    let plugin = built("users-json");
+    let text = stdout(&plugline(&["describe", &plugin]));
+    assert!(text.contains("users.get_user(id: UserId) → User"), "{text}");
+    let markdown = stdout(&plugline(&["describe", &plugin, "--format", "markdown"]));
+    assert!(markdown.contains("### `users.get_user(id: UserId) → User`"), "{markdown}");
+    let json = stdout(&plugline(&["describe", &plugin, "--format", "json"]));
+    let shipped = fs::read_to_string(example("users.openrpc.json")).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(&json).unwrap(),
+        serde_json::from_str::<Value>(&shipped).unwrap()
+    );
+}
+
+#[test]
+fn a_trace_has_every_line_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let file = trace.to_str().unwrap();
+    plugline(&["call", &built("users-json"), "users.find_users", "query=marie", "--trace", file]);
+    let text = fs::read_to_string(&trace).unwrap();
+    let messages: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line.splitn(3, ' ').nth(2).unwrap()).unwrap()).collect();
+    let sent: Vec<&str> = messages.iter().filter_map(|message| message["method"].as_str()).collect();
+    assert_eq!(sent, ["rpc.initialize", "users.find_users", "rpc.shutdown"]);
+    assert_eq!(messages.len(), 6, "{text}");
+}
+
+#[test]
+fn a_plugin_does_not_outlive_a_killed_command() {
+    let plugin = Script::new("trap '' TERM\necho $$ >&2\nexec cat >/dev/null");
+    let mut child = Command::new(PLUGLINE)
+        .args(["call", plugin.path(), "a.b", "--trace", "/dev/null"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = loop {
+        // The words of the plugin are passed on only with a result or a failure; its process is found instead.
+        if let Some(pid) = child_of(child.id()) {
+            break pid;
+        }
+    };
+    child.kill().unwrap();
+    let mut rest = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut rest).unwrap();
+    child.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Path::new(&format!("/proc/{pid}/stat")).exists() {
+        assert!(Instant::now() < deadline, "process {pid} is still there");
+        std::thread::yield_now();
+    }
+}
+
+/// The first child of a process.
+fn child_of(pid: u32) -> Option<u32> {
+    fs::read_dir(format!("/proc/{pid}/task")).ok()?.find_map(|task| {
+        let children = fs::read_to_string(task.ok()?.path().join("children")).ok()?;
+        children.split_whitespace().next()?.parse().ok()
+    })
+}
+
+#[test]
+fn the_demo_compares_all_of_them() {
+    let output = plugline(&["demo"]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    for name in ["in-process", "users-json", "users.py", "users.sh", "users-passwd", "Albert Einstein"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+}
+
+#[test]
+fn completions_are_printed() {
+    assert!(stdout(&plugline(&["completions", "bash"])).contains("complete -F _plugline"));
+}
