@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use plugline_protocol::lifecycle::methods;
 use plugline_protocol::peer::{Connection, Handler, Listener, Report, Route, Service};
 use plugline_protocol::wire::{Error, Params, error};
 
@@ -70,7 +71,9 @@ impl HostService {
 
 impl Service for HostService {
     fn route(&self, connection: &Connection, method: &str, _: Params<'_>) -> Result<Route, Error> {
-        if connection.remote().is_none() {
+        // A host serves none of these, before the handshake as after it.
+        let known_early = matches!(method, methods::INITIALIZE | methods::DISCOVER | methods::SHUTDOWN);
+        if connection.remote().is_none() && !known_early {
             return Err(error::not_initialized(method));
         }
         let handler = self.callbacks.get(method).cloned();

@@ -14,7 +14,8 @@ use crate::method::{About, Method, Notification, SchemaOf};
 use crate::refusal::Refusal;
 use crate::{manifest, serve};
 
-type Configure<S> = dyn Fn(&Value) -> Result<S, Error> + Send + Sync;
+/// Makes the state of a plugin from its config.
+pub(crate) type Configure<S> = dyn Fn(&Value) -> Result<S, Error> + Send + Sync;
 
 /// A plugin, put together and then [served](Self::serve). `S` is what its methods share: made from the config
 /// when a host says hello.

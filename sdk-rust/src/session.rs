@@ -1,6 +1,7 @@
 //! The plugin's side of one connection: lifecycle, and who serves what.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use plugline_protocol::lifecycle::{
 };
 use plugline_protocol::peer::{Call, CloseReason, Connection, Handler, Listener, Report, Route, Service};
 use plugline_protocol::wire::{Error, Params, error};
-use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::method::{Method, Notification};
-use crate::plugin::Plugin;
+use crate::plugin::{Configure, Plugin};
+
+/// So many messages that were ignored are told on standard error.
+const IGNORED_SHOWN: u32 = 20;
 
 /// The plugin's side of one connection.
 pub(crate) struct Session<S> {
@@ -23,6 +26,8 @@ pub(crate) struct Session<S> {
     methods: HashMap<String, Handler>,
     notifications: HashMap<String, Listener>,
     manifest: Box<RawValue>,
+    /// How many messages were ignored.
+    ignored: AtomicU32,
     /// Told when the connection ends.
     ended: Sender<Arc<CloseReason>>,
 }
@@ -31,7 +36,7 @@ pub(crate) struct Session<S> {
 struct Shared<S> {
     phase: Mutex<Phase>,
     state: OnceLock<S>,
-    configure: Box<dyn Fn(&Value) -> Result<S, Error> + Send + Sync>,
+    configure: Arc<Configure<S>>,
     /// The answer to the handshake.
     hello: InitializeResult,
 }
@@ -86,7 +91,7 @@ impl<S: Send + Sync + 'static> Session<S> {
         let shared = Arc::new(Shared {
             phase: Mutex::new(Phase::New),
             state: OnceLock::new(),
-            configure: Box::new(move |config| configure(config)),
+            configure,
             hello: InitializeResult {
                 protocol_version: 1,
                 plugin: Identity { name, version },
@@ -106,6 +111,7 @@ impl<S: Send + Sync + 'static> Session<S> {
             notifications: notifications.into_iter().map(|listened| heard(&shared, listened)).collect(),
             shared,
             manifest,
+            ignored: AtomicU32::new(0),
             ended,
         }
     }
@@ -177,7 +183,12 @@ impl<S: Send + Sync + 'static> Service for Session<S> {
                 // Nobody listens any more where the process is already on its way out.
                 let _gone = self.ended.try_send(Arc::clone(reason));
             }
-            Report::Ignored(what) => eprintln!("plugline: {what}"),
+            // Bounded: a host that does not read standard error must not stop the reader.
+            Report::Ignored(what) => match self.ignored.fetch_add(1, Ordering::Relaxed) {
+                ..IGNORED_SHOWN => eprintln!("plugline: {what}"),
+                IGNORED_SHOWN => eprintln!("plugline: more was ignored than is shown here"),
+                _ => {}
+            },
             Report::Stray(_) | Report::Log(_) | Report::Unanswered { .. } => {}
         }
     }
