@@ -67,7 +67,7 @@ fn call(
     });
     bar.0.finish_and_clear();
     show_events(plugin);
-    output::result(&*result?)
+    output::result(&result?)
 }
 
 fn show_events(plugin: &Plugin) {

@@ -47,7 +47,7 @@ struct Entrant {
 enum Source {
     InProcess(Box<dyn Users>),
     Plugin {
-        launch: Launch,
+        launch: Box<Launch>,
         needs: &'static [&'static str],
     },
     /// It is not there, and why.
@@ -166,14 +166,14 @@ impl Workshop {
     fn program(&self, name: &str) -> Source {
         let path = self.programs.join(name);
         if path.is_file() {
-            Source::Plugin { launch: Plugin::command(path), needs: &[] }
+            Source::Plugin { launch: Box::new(Plugin::command(path)), needs: &[] }
         } else {
             Source::Missing(format!("{name} is not beside this program: cargo build --release --workspace"))
         }
     }
 
     fn script(&self, name: &str, needs: &'static [&'static str]) -> Source {
-        Source::Plugin { launch: Plugin::command(self.folder.path().join(name)), needs }
+        Source::Plugin { launch: Box::new(Plugin::command(self.folder.path().join(name))), needs }
     }
 }
 

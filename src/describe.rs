@@ -91,7 +91,7 @@ fn render(manifest: &Document, style: &Style) -> String {
         let prefix = format!("{}.", provided.contract);
         for method in manifest.methods.iter().filter(|method| method.name.starts_with(&prefix)) {
             page.push('\n');
-            render_method(&mut page, method, manifest, style);
+            render_method(&mut page, method, style);
         }
     }
     let provided = |method: &&Method| {
@@ -103,7 +103,7 @@ fn render(manifest: &Document, style: &Style) -> String {
         line(&mut page, style.heading, "methods of no contract");
         for method in stray {
             page.push('\n');
-            render_method(&mut page, method, manifest, style);
+            render_method(&mut page, method, style);
         }
     }
     if !manifest.plugline.host_methods.is_empty() {
@@ -111,7 +111,7 @@ fn render(manifest: &Document, style: &Style) -> String {
         line(&mut page, style.heading, "calls back");
         for method in &manifest.plugline.host_methods {
             page.push('\n');
-            render_method(&mut page, method, manifest, style);
+            render_method(&mut page, method, style);
         }
     }
     let config = manifest.plugline.config.clone().to_value();
@@ -124,18 +124,18 @@ fn render(manifest: &Document, style: &Style) -> String {
             line(
                 &mut page,
                 item,
-                &format!("{code}{}{code}: {}  {}", safe(name), type_of(schema, manifest), safe(about)),
+                &format!("{code}{}{code}: {}  {}", safe(name), type_of(schema), safe(about)),
             );
         }
     }
     page
 }
 
-fn render_method(page: &mut String, method: &Method, manifest: &Document, style: &Style) {
+fn render_method(page: &mut String, method: &Method, style: &Style) {
     let Style { item, code, indent, .. } = style;
-    let params: Vec<String> = method.params.iter().map(|param| signature(param, manifest)).collect();
+    let params: Vec<String> = method.params.iter().map(|param| signature(param)).collect();
     let result = match &method.result {
-        Some(result) => format!(" → {}", type_of(result.schema.as_value(), manifest)),
+        Some(result) => format!(" → {}", type_of(result.schema.as_value())),
         None => " (notification)".to_owned(),
     };
     let name = safe(&method.name);
@@ -177,14 +177,14 @@ fn render_method(page: &mut String, method: &Method, manifest: &Document, style:
     }
 }
 
-fn signature(param: &ContentDescriptor, manifest: &Document) -> String {
+fn signature(param: &ContentDescriptor) -> String {
     let optional = if param.required { "" } else { "?" };
-    format!("{}{optional}: {}", safe(&param.name), type_of(param.schema.as_value(), manifest))
+    format!("{}{optional}: {}", safe(&param.name), type_of(param.schema.as_value()))
 }
 
 /// What a schema lets through, in a word or two.
-fn type_of(schema: &Value, manifest: &Document) -> String {
-    let of = |schema: &Value| type_of(schema, manifest);
+fn type_of(schema: &Value) -> String {
+    let of = type_of;
     if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
         return safe(target.rsplit('/').next().unwrap_or(target));
     }
