@@ -9,8 +9,9 @@ use std::process::{Child, Command, Stdio};
 
 use super::{spawner, sys};
 
-/// Long enough for the ladder that a plugin would have got from a living host.
-const SCRIPT: &str = "read -r _ || { sleep 5; kill -9 -- \"-$1\"; } 2>/dev/null";
+/// Long enough for the ladder that a plugin would have got from a living host. The one form of `kill` that
+/// POSIX has for a group: dash refuses `kill -9 -- -1234`.
+const SCRIPT: &str = "read -r _ || { sleep 5; kill -s KILL -- \"-$1\"; } 2>/dev/null";
 
 #[derive(Debug)]
 pub(super) struct Guard {
