@@ -6,6 +6,8 @@ use std::process::Command;
 
 /// The first descriptor after stdin, stdout and stderr.
 const FIRST_OTHER: libc::c_uint = 3;
+/// The real-time signals of Linux included; elsewhere there are fewer, and what does not exist is refused.
+const LAST_SIGNAL: libc::c_int = 64;
 
 /// Has the child, before it becomes the program: lead a session of its own, take the default action for every
 /// signal (an ignored one would stay ignored), die with its parent (Linux), and keep no descriptor but its
@@ -20,8 +22,9 @@ pub(in crate::process) fn prepare_child(command: &mut Command) {
             if libc::setsid() == -1 {
                 return Err(io::Error::last_os_error());
             }
-            for signal in 1..=31 {
-                // SIGKILL and SIGSTOP refuse, and are at their default anyway.
+            for signal in 1..=LAST_SIGNAL {
+                // SIGKILL and SIGSTOP refuse, and are at their default anyway; so do those that the C library
+                // keeps to itself.
                 libc::signal(signal, libc::SIG_DFL);
             }
             die_with(parent)?;
