@@ -371,17 +371,17 @@ impl Connection {
         if !self.inner.pending.abandon(id) {
             return;
         }
-        let patience = match ended {
+        let since = match ended {
             Ended::Now(reason) => {
                 self.send_cancel(id, Some(reason));
-                self.inner.unanswered
+                Instant::now()
             }
-            Ended::CancelledBefore => Duration::ZERO,
+            Ended::Cancelled { asked } => asked,
         };
         if self.inner.side == Side::Host {
             let inner = Arc::downgrade(&self.inner);
             timer::at(
-                timer::later(patience),
+                timer::later_than(since, self.inner.unanswered),
                 Box::new(move || {
                     let Some(inner) = inner.upgrade() else { return };
                     if let Some(method) = inner.pending.unanswered(id) {
@@ -466,8 +466,11 @@ fn whole_millis(left: Duration) -> Option<u64> {
 pub(super) enum Ended<'a> {
     /// Just now, and why.
     Now(&'a str),
-    /// It was cancelled, and the callee had all the time it gets.
-    CancelledBefore,
+    /// It was cancelled; the callee has its time to answer from then on.
+    Cancelled {
+        /// When.
+        asked: Instant,
+    },
 }
 
 fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
 use super::error::{CallError, CloseReason};
+use super::timer::later_than;
 use crate::lifecycle::messages::Progress;
 use crate::wire::{Outcome, RequestId};
 
@@ -24,13 +25,15 @@ pub(super) struct Slot {
 struct SlotState {
     progress: VecDeque<Progress>,
     outcome: Option<Result<Box<RawValue>, CallError>>,
-    /// The caller asked for the call to end; why, and when it stops waiting for the answer to that.
+    /// The caller asked for the call to end.
     cancel: Option<CancelRequest>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct CancelRequest {
-    pub(super) wait_until: Instant,
+struct CancelRequest {
+    asked: Instant,
+    /// When the caller stops waiting for the answer to that.
+    wait_until: Instant,
 }
 
 /// What a waiting caller is told.
@@ -61,14 +64,16 @@ impl Slot {
         self.changed.notify_all();
     }
 
-    /// Ends the wait when `until` comes, if the answer has not by then.
-    pub(super) fn cancel(&self, wait_until: Instant) {
-        self.lock().cancel.get_or_insert(CancelRequest { wait_until });
+    /// Ends the wait after `patience`, if the answer has not come by then.
+    pub(super) fn cancel(&self, patience: Duration) {
+        let asked = Instant::now();
+        self.lock().cancel.get_or_insert(CancelRequest { asked, wait_until: later_than(asked, patience) });
         self.changed.notify_all();
     }
 
-    pub(super) fn is_cancelled(&self) -> bool {
-        self.lock().cancel.is_some()
+    /// When the caller asked for the call to end, if it did.
+    pub(super) fn cancelled(&self) -> Option<Instant> {
+        self.lock().cancel.as_ref().map(|cancel| cancel.asked)
     }
 
     /// Waits for the next thing to tell.

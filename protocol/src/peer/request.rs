@@ -10,7 +10,6 @@ use serde_json::value::RawValue;
 use super::connection::{Connection, Ended, Inner};
 use super::error::CallError;
 use super::pending::{Slot, Told};
-use super::timer::later;
 use crate::lifecycle::messages::Progress;
 use crate::wire::RequestId;
 
@@ -66,7 +65,7 @@ impl PendingCall {
             match self.slot.wait(self.deadline) {
                 Told::Progress(report) => progress(report),
                 Told::Settled(Err(CallError::Cancelled)) => {
-                    self.end(Ended::CancelledBefore);
+                    self.end(Ended::Cancelled { asked: self.slot.cancelled().unwrap_or(self.sent) });
                     return Err(CallError::Cancelled);
                 }
                 Told::Settled(outcome) => {
@@ -75,7 +74,7 @@ impl PendingCall {
                         // The answer to our own cancel.
                         Err(CallError::Remote(error))
                             if error.code.code() == crate::wire::error::CANCELLED
-                                && self.slot.is_cancelled() =>
+                                && self.slot.cancelled().is_some() =>
                         {
                             Err(CallError::Cancelled)
                         }
@@ -137,8 +136,8 @@ impl Canceller {
         let Some(inner) = self.connection.upgrade() else { return };
         let connection = Connection { inner };
         let heeded = connection.send_cancel(self.id, reason);
-        let wait = if heeded { connection.inner.unanswered } else { Duration::ZERO };
-        self.slot.cancel(later(wait));
+        let patience = if heeded { connection.inner.unanswered } else { Duration::ZERO };
+        self.slot.cancel(patience);
     }
 }
 

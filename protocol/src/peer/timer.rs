@@ -39,8 +39,13 @@ struct Timer {
 
 /// The time after that long; a century from now where the clock does not reach so far.
 pub(super) fn later(after: Duration) -> Instant {
+    later_than(Instant::now(), after)
+}
+
+/// That long after that time; a century after it where the clock does not reach so far.
+pub(super) fn later_than(since: Instant, after: Duration) -> Instant {
     const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-    Instant::now() + after.min(CENTURY)
+    since + after.min(CENTURY)
 }
 
 /// Runs a short task at that time, on the timer's thread.
