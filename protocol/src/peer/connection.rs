@@ -23,6 +23,10 @@ use crate::lifecycle::messages::{Cancel, Log};
 use crate::lifecycle::{HANDSHAKE_LINE_BYTES, Limits, methods};
 use crate::wire::{EncodeError, Error, Meta, RequestId, encode, error};
 
+/// A plugin that no longer reads may have answered, or said on stdout why, before it ended: so long, after a
+/// failed write, the host's reader has to come to the end of that.
+const LAST_WORDS: Duration = Duration::from_millis(250);
+
 /// Which end of a connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -142,9 +146,11 @@ impl Connection {
         let this = Self { inner };
         let writer = this.clone();
         let writer = thread("plugline-writer", move || {
-            if let Err(reason) = writer.inner.outbox.write_out(write) {
-                writer.close(reason);
-            }
+            let last_words = match writer.inner.side {
+                Side::Host => LAST_WORDS,
+                Side::Plugin => Duration::ZERO,
+            };
+            writer.inner.outbox.write_out(write, last_words, |reason| writer.close(reason));
         })?;
         let reader = this.clone();
         let started = thread("plugline-reader", move || {

@@ -5,7 +5,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::CloseReason;
 use super::io::Wake;
@@ -166,8 +166,9 @@ impl Outbox {
         true
     }
 
-    /// The writer thread: returns when the pipe is closed, with why where that was a failed write.
-    pub(super) fn write_out(&self, pipe: OwnedFd) -> Result<(), CloseReason> {
+    /// The writer thread: returns when the pipe is closed. Where that is because a write failed, waits for
+    /// `last_words`, or until the reader has come to the end, and then says so to `failed`.
+    pub(super) fn write_out(&self, pipe: OwnedFd, last_words: Duration, failed: impl FnOnce(CloseReason)) {
         let mut batch = Vec::new();
         let written = loop {
             {
@@ -176,15 +177,14 @@ impl Outbox {
                     queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 }
                 if queue.bytes.is_empty() {
-                    break Ok(());
+                    break Written::All;
                 }
                 std::mem::swap(&mut batch, &mut queue.bytes);
                 self.room.notify_all();
             }
             match self.write_all(&pipe, &batch) {
-                Ok(Written::All) => {}
-                Ok(Written::Aborted) => break Ok(()),
-                Err(fault) => break Err(CloseReason::Write(fault)),
+                Written::All => {}
+                written => break written,
             }
             batch.clear();
             if batch.capacity() > KEEP_BYTES {
@@ -192,31 +192,44 @@ impl Outbox {
             }
         };
         drop(pipe);
+        if let Written::Failed(fault) = written {
+            self.wait_ended(Instant::now() + last_words);
+            failed(CloseReason::Write(fault));
+        }
         let mut queue = self.lock();
         queue.state = State::Closed;
         queue.bytes = Vec::new();
         self.room.notify_all();
-        written
     }
 
-    fn write_all(&self, pipe: &OwnedFd, mut bytes: &[u8]) -> io::Result<Written> {
+    /// Waits until the connection has ended, at most until the deadline.
+    fn wait_ended(&self, deadline: Instant) {
+        let mut queue = self.lock();
+        while queue.state == State::Open {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
+            queue = self.work.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn write_all(&self, pipe: &OwnedFd, mut bytes: &[u8]) -> Written {
         while !bytes.is_empty() {
             match rustix::io::write(pipe, bytes) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => {
-                    if self.abort.wait_writable(pipe)?.raised {
-                        return Ok(Written::Aborted);
-                    }
-                }
-                Err(fault) => return Err(fault.into()),
+                Err(rustix::io::Errno::AGAIN) => match self.abort.wait_writable(pipe) {
+                    Ok(waited) if waited.raised => return Written::Aborted,
+                    Ok(_) => {}
+                    Err(fault) => return Written::Failed(fault),
+                },
+                Err(fault) => return Written::Failed(fault.into()),
             }
         }
-        Ok(Written::All)
+        Written::All
     }
 }
 
 enum Written {
     All,
     Aborted,
+    Failed(io::Error),
 }
