@@ -1,0 +1,23 @@
+//! Starts a plugin, prints its process id, and holds it until the end: to see what becomes of a plugin whose
+//! host is killed.
+//!
+//! `hold [--guarded] PROGRAM [ARG…]`
+
+use std::process::ExitCode;
+
+use plugline_host::{EventKind, Plugin};
+
+fn main() -> Result<ExitCode, plugline_host::Error> {
+    let mut words = std::env::args_os().skip(1).peekable();
+    let guarded = words.next_if(|word| word == "--guarded").is_some();
+    let Some(program) = words.next() else {
+        eprintln!("usage: hold [--guarded] PROGRAM [ARG…]");
+        return Ok(ExitCode::from(2));
+    };
+    let launch = Plugin::command(program).args(words);
+    let plugin = if guarded { launch.guarded() } else { launch }.start()?;
+    println!("{}", plugin.id());
+    let ended = plugin.events().iter().find(|event| matches!(event.kind, EventKind::Exited { .. }));
+    eprintln!("{ended:?}");
+    Ok(ExitCode::from(3))
+}

@@ -1,0 +1,22 @@
+//! The host against real processes that misbehave: `faulty.py` is the plugin, its first argument what it does.
+//!
+//! Every plugin here writes down the processes it starts, and every test ends by seeing them gone
+//! ([`support::Processes`]). What is counted in the whole process (descriptors, threads, memory, children) is
+//! counted in a process of its own ([`support::alone`]).
+
+#![cfg(target_os = "linux")]
+
+mod callbacks;
+mod calls;
+mod cancel;
+mod child;
+mod end;
+mod handshake;
+mod host_death;
+mod leaks;
+mod lines;
+mod pipes;
+mod spawn;
+mod stray;
+mod support;
+mod wire;
