@@ -3,12 +3,18 @@
 //!
 //! `hold [--guarded] PROGRAM [ARG…]`
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use plugline_host::{EventKind, Plugin};
 
 fn main() -> Result<ExitCode, plugline_host::Error> {
-    let mut words = std::env::args_os().skip(1).peekable();
+    hold(std::env::args_os().skip(1))
+}
+
+/// Returns when the plugin has ended, which is not meant to happen.
+pub(crate) fn hold(words: impl Iterator<Item = OsString>) -> Result<ExitCode, plugline_host::Error> {
+    let mut words = words.peekable();
     let guarded = words.next_if(|word| word == "--guarded").is_some();
     let Some(program) = words.next() else {
         eprintln!("usage: hold [--guarded] PROGRAM [ARG…]");

@@ -1,56 +1,61 @@
 //! The host is killed: no plugin stays, whatever it heeds.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{Processes, eventually, is_gone, python, script};
 
-/// The example `hold`, built by `cargo test` beside this program.
-fn hold() -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let hold = tests.parent().unwrap().parent().unwrap().join("examples/hold");
-    assert!(hold.exists(), "cargo build -p plugline-host --example hold");
-    hold
+#[path = "../../examples/hold.rs"]
+#[expect(dead_code, reason = "its main is the example's")]
+mod hold;
+
+const WORDS: &str = "PLUGLINE_TEST_HOLD";
+
+#[test]
+#[ignore = "the host that the other tests kill"]
+fn host() {
+    if let Ok(words) = std::env::var(WORDS) {
+        let words: Vec<String> = serde_json::from_str(&words).unwrap();
+        hold::hold(words.into_iter().map(Into::into)).unwrap();
+    }
 }
 
-fn gone_after(scenario: &str, options: &[&str]) -> Duration {
+fn gone_after(scenario: &str, guard: Option<&str>) -> Duration {
     let processes = Processes::new();
-    let mut host = Command::new(hold())
-        .args(options)
-        .arg(python())
-        .arg("-SB")
-        .arg(script())
-        .args([scenario, "{}", processes.file().to_str().unwrap()])
+    let (script, pids) = (script(), processes.file());
+    let plugin = [python(), "-SB", script.to_str().unwrap(), scenario, "{}", pids.to_str().unwrap()];
+    let words: Vec<&str> = guard.into_iter().chain(plugin).collect();
+    let mut host = Command::new(std::env::current_exe().unwrap())
+        .args(["host_death::host", "--exact", "--ignored", "--nocapture", "--test-threads=1"])
+        .env(WORDS, serde_json::to_string(&words).unwrap())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut line = String::new();
-    BufReader::new(host.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let plugin: u32 = line.trim().parse().unwrap();
+    let lines = BufReader::new(host.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let plugin: u32 =
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).next().expect("the plugin's id");
     assert!(!is_gone(plugin));
     assert_eq!(processes.ids(), [plugin]);
     host.kill().unwrap();
     host.wait().unwrap();
     let killed = Instant::now();
-    eventually(&format!("{scenario} {options:?} ends"), || is_gone(plugin));
+    eventually(&format!("{scenario} {guard:?} ends"), || is_gone(plugin));
     killed.elapsed()
 }
 
 #[test]
 fn one_that_heeds_the_end_of_its_input() {
-    gone_after("heeds_end_of_file_only", &[]);
+    gone_after("heeds_end_of_file_only", None);
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn one_that_heeds_sigterm_only() {
-    gone_after("ignores_end_of_file", &[]);
+    gone_after("ignores_end_of_file", None);
 }
 
 #[test]
 fn one_that_heeds_nothing_but_is_guarded() {
-    assert!(gone_after("ignores_everything", &["--guarded"]) >= Duration::from_secs(4));
-    gone_after("plugin", &["--guarded"]);
+    assert!(gone_after("ignores_everything", Some("--guarded")) >= Duration::from_secs(4));
+    gone_after("plugin", Some("--guarded"));
 }
