@@ -8,6 +8,7 @@ use plugline_protocol::lifecycle::methods;
 use plugline_protocol::peer::RequestOptions;
 
 use crate::error::is_loss;
+use crate::launch::A_YEAR;
 use crate::plugin::Instance;
 use crate::process::{Exit, Signal};
 
@@ -116,7 +117,7 @@ pub(crate) fn descend_later(instance: Arc<Instance>) {
 /// Waits until every plugin whose last handle was dropped, or that failed to start, is stopped and reaped; at
 /// most that long. For a program that is about to end. Says whether all are.
 pub fn settle(at_most: Duration) -> bool {
-    let deadline = Instant::now() + at_most;
+    let deadline = Instant::now() + at_most.min(A_YEAR);
     let mut descending = DESCENDING.lock().unwrap_or_else(PoisonError::into_inner);
     while *descending > 0 {
         let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };

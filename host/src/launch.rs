@@ -22,6 +22,9 @@ use crate::plugin::{CallOptions, Instance, Plugin};
 use crate::process::{Command, Process};
 use crate::service::{HostService, Stray};
 
+/// What is longer may not fit into an [`Instant`](std::time::Instant).
+pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// How long each phase of a plugin's life may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
@@ -154,10 +157,17 @@ impl Launch {
         self
     }
 
-    /// How long each phase may take.
+    /// How long each phase may take. More than a year counts as a year.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+        self.timeouts = Timeouts {
+            start: timeouts.start,
+            call: timeouts.call,
+            grace: timeouts.grace.min(A_YEAR),
+            exit: timeouts.exit.min(A_YEAR),
+            term: timeouts.term.min(A_YEAR),
+            unanswered: timeouts.unanswered.min(A_YEAR),
+        };
         self
     }
 
