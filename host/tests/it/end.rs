@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use plugline_host::{CallOptions, EventKind, Exit, Kind, Rung, RunningCall, Stopped, Timeouts, settle};
+use plugline_host::{Call, CallOptions, EventKind, Exit, Kind, Rung, RunningCall, Stopped, Timeouts, settle};
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::support::{
-    HURRIED, PATIENCE, Running, SHORT, TIMEOUTS, alone, eventually, is_gone, kind, pid, start, start_with,
+    HURRIED, PATIENCE, Running, SHORT, TIMEOUTS, alone, cancelling, eventually, is_gone, kind, pid, start,
+    start_with,
 };
 
 const CLEAN: Exit = Exit { code: Some(0), signal: None };
@@ -159,7 +160,7 @@ fn dropping_the_last_handle_stops_in_the_background_and_settle_waits() {
                 _ => None,
             });
             assert_eq!(exit, Some((killed_by(Signal::KILL), true)));
-            assert!(settle(Duration::ZERO));
+            assert!(settle(Duration::MAX));
         },
     );
 }
@@ -221,4 +222,26 @@ fn a_descendant_that_left_the_group_and_holds_the_pipes_delays_nothing() {
         kill_process(pid(grandchild), Signal::KILL).unwrap();
         drop(processes);
     }
+}
+
+#[test]
+fn timeouts_may_be_endless() {
+    let max = Duration::MAX;
+    let endless =
+        Timeouts { start: Some(max), call: Some(max), grace: max, exit: max, term: max, unanswered: max };
+    let (entered, enter) = std::sync::mpsc::channel();
+    let plugin = start_with("plugin", &cancelling(), |launch| {
+        launch.timeouts(endless).callback("host.wait", move |_: Value, call: &Call| {
+            entered.send(()).unwrap();
+            call.sleep(max)
+        })
+    });
+    let callback = json!({"method": "host.wait"});
+    let waiting = plugin.begin("t.call_back", &callback, CallOptions::timeout(max)).unwrap();
+    enter.recv_timeout(PATIENCE).unwrap();
+    waiting.canceller().cancel(None);
+    assert_eq!(kind(waiting.wait::<Value>()), Kind::Cancelled);
+    let late = plugin.begin("t.hold", &json!({}), CallOptions::timeout(SHORT)).unwrap();
+    assert_eq!(kind(late.wait::<Value>()), Kind::Timeout);
+    assert_eq!(plugin.stop(), Stopped { exit: Some(CLEAN), rung: Rung::Asked });
 }

@@ -1,6 +1,7 @@
 //! What all tests use: the faulty plugin, bounded waits, and what is left of a process.
 
 use std::fmt::Debug;
+use std::fs::File;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,6 +15,8 @@ use tempfile::TempDir;
 
 /// How long anything may take that is to happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a test by itself may take; thousands of lives take minutes.
+const ALONE: Duration = Duration::from_secs(900);
 /// Short enough to wait for what is not to happen.
 pub(crate) const SHORT: Duration = Duration::from_millis(150);
 
@@ -231,9 +234,25 @@ pub(crate) fn alone(test: &str, prepare: impl FnOnce(Command) -> Command, body: 
     command.args(["-S", "-c", "import os, sys; os.execv(sys.argv[1], sys.argv[1:])"]);
     let mut command = prepare(command);
     command.arg(std::env::current_exe().unwrap()).args([test, "--exact", "--nocapture", "--test-threads=1"]);
-    let output = command.env(VARIABLE, test).env(PYTHON_VARIABLE, python()).output().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success() && out.contains("1 passed"), "{test} by itself:\n{out}\n{err}");
+    let dir = TempDir::new().unwrap();
+    let [out, err] = ["out", "err"].map(|name| dir.path().join(name));
+    command.env(VARIABLE, test).env(PYTHON_VARIABLE, python());
+    command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+    let mut child = command.spawn().unwrap();
+    let deadline = Instant::now() + ALONE;
+    let passed = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status.success(),
+            None if Instant::now() > deadline => {
+                child.kill().and_then(|()| child.wait()).unwrap();
+                break false;
+            }
+            None => std::thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    let [out, err] = [out, err].map(|file| std::fs::read(file).unwrap());
+    let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
+    assert!(passed && out.contains("1 passed"), "{test} by itself:\n{out}\n{err}");
 }
 
 /// What `/proc/self/status` says under that name.
