@@ -133,7 +133,7 @@ fn render(manifest: &Document, style: &Style) -> String {
 
 fn render_method(page: &mut String, method: &Method, style: &Style) {
     let Style { item, code, indent, .. } = style;
-    let params: Vec<String> = method.params.iter().map(|param| signature(param)).collect();
+    let params: Vec<String> = method.params.iter().map(signature).collect();
     let result = match &method.result {
         Some(result) => format!(" → {}", type_of(result.schema.as_value())),
         None => " (notification)".to_owned(),
