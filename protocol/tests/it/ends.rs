@@ -258,17 +258,4 @@ impl Raw {
         assert_eq!((&line["id"], &line["error"]["code"]), (id, &json!(code)), "{line}");
         line["error"]["data"].clone()
     }
-
-    /// Says no more, and takes what is still said.
-    pub(crate) fn rest(self) -> Vec<Value> {
-        drop(self.write);
-        let mut rest = Vec::new();
-        loop {
-            match self.lines.recv_timeout(PATIENCE) {
-                Ok(line) => rest.push(serde_json::from_str(&line).unwrap()),
-                Err(RecvTimeoutError::Disconnected) => return rest,
-                Err(RecvTimeoutError::Timeout) => panic!("the pipe stays open"),
-            }
-        }
-    }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{RecvTimeoutError, Sender, unbounded as channel};
+use crossbeam_channel::{RecvTimeoutError, Sender, TryRecvError, unbounded as channel};
 use plugline_protocol::lifecycle::{HANDSHAKE_LINE_BYTES, Limits};
 use plugline_protocol::peer::{
     Call, CallError, CloseReason, Handler, Kind, Listener, RequestOptions, Side, Violation,
@@ -275,14 +275,20 @@ fn pending_calls_fail_when_the_other_end_goes() {
     let call = host.connection.request("a.any", &(), patient()).unwrap();
     thread::scope(|scope| {
         let queued = scope.spawn(|| host.call("a.queued", &json!({})));
-        assert_eq!(raw.line()["method"], "a.any");
-        assert!(raw.rest().is_empty());
+        let Raw { write, lines } = raw;
+        let sent: Value = serde_json::from_str(&lines.recv_timeout(PATIENCE).unwrap()).unwrap();
+        assert_eq!(sent["method"], "a.any");
+        drop(write);
         for failed in [call.wait().unwrap_err(), queued.join().unwrap().unwrap_err()] {
             assert!(
                 matches!(&failed, CallError::Closed(reason) if matches!(**reason, CloseReason::EndOfFile)),
                 "{failed:?}"
             );
         }
+        // The host's own end is closed when its owner has seen what there was to see.
+        assert_eq!(lines.try_recv(), Err(TryRecvError::Empty));
+        host.connection.shut();
+        assert_eq!(lines.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
     });
     assert!(matches!(host.end(), CloseReason::EndOfFile));
     assert_eq!(host.call("a.later", &json!({})).unwrap_err().kind(), Kind::Closed);
