@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded as channel};
+use crossbeam_channel::{Receiver, Sender, unbounded as channel};
 use plugline_protocol::lifecycle::Limits;
 use plugline_protocol::peer::{
     CallError, CloseReason, Connection, Handler, Kind, Listener, Pipes, Remote, Report, RequestOptions,

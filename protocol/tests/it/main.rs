@@ -6,3 +6,4 @@ mod ends;
 mod peer;
 mod properties;
 mod schema;
+mod spec;
