@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use jsonrpc_core::{
-    Call as RpcCall, Id, IoHandler, Metadata, MethodCall, Output, Params as RpcParams, Version,
+    Call as RpcCall, Id, IoHandler, Metadata, MethodCall, Output, Params as RpcParams, RemoteProcedure,
+    Version,
 };
 use plugline_protocol::wire::{Error, Params, error};
 use serde_json::value::{RawValue, to_raw_value};
@@ -27,14 +28,18 @@ impl<S: Send + Sync + 'static> Plugin<S> {
     #[must_use]
     pub fn io_handler<M: Metadata + Default>(mut self, handler: IoHandler<M>) -> Self {
         // Sorted, so that the manifest does not change from run to run.
-        let names: BTreeMap<String, bool> = handler
-            .iter()
-            .map(|(name, procedure)| {
-                (name.clone(), matches!(procedure, jsonrpc_core::RemoteProcedure::Method(_)))
-            })
-            .collect();
+        let procedures: BTreeMap<&String, &RemoteProcedure<M>> = handler.iter().collect();
+        let is_method = |procedure: &RemoteProcedure<M>| match procedure {
+            RemoteProcedure::Method(_) => true,
+            RemoteProcedure::Notification(_) => false,
+            RemoteProcedure::Alias(name) => {
+                matches!(procedures.get(name), Some(RemoteProcedure::Method(_)))
+            }
+        };
+        let named = procedures.iter().filter(|(_, procedure)| is_method(procedure));
+        let names: Vec<String> = named.map(|(name, _)| (*name).clone()).collect();
         let handler = Arc::new(handler);
-        for (name, _) in names.into_iter().filter(|(_, is_method)| *is_method) {
+        for name in names {
             let (handler, method) = (Arc::clone(&handler), name.clone());
             self = self.method(Method::untyped(name, move |_, params, _| answer(&handler, &method, params)));
         }

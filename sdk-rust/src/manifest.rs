@@ -3,6 +3,8 @@
 //! A schema generator describes what is read or what is written, not both; so params and results have one
 //! each. Where both define the same name differently, the result's is called `<Name>Out`.
 
+use std::collections::BTreeSet;
+
 use plugline_protocol::contract::{
     Components, ContentDescriptor, Document, ErrorSet, Info, Method, MethodExtension, OPENRPC_VERSION,
     ParamStructure, RootExtension, WireError,
@@ -12,7 +14,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{Schema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-use crate::method::About;
+use crate::method::{About, SchemaOf};
 use crate::plugin::{Plugin, object_schema};
 
 const DEFINITIONS: &str = "#/components/schemas/";
@@ -36,7 +38,7 @@ pub(crate) fn of<S: Send + Sync + 'static>(plugin: &Plugin<S>) -> Document {
         .iter()
         .map(|(name, about)| Drafted::new(name, about, &mut gives, &mut takes))
         .collect();
-    let config = (plugin.config)(&mut takes);
+    let config = schema_in(&mut takes, plugin.config);
     let mut definitions = takes.take_definitions(true);
     let renamed = merge(&mut definitions, gives.take_definitions(true));
     for method in &mut methods {
@@ -70,6 +72,15 @@ pub(crate) fn of<S: Send + Sync + 'static>(plugin: &Plugin<S>) -> Document {
     let used = serde_json::to_value(&document).expect("a manifest is plain JSON");
     document.components.schemas = reachable(&used, definitions);
     document
+}
+
+/// What stands in place, brought into draft-07 as the definitions are.
+fn schema_in(generator: &mut SchemaGenerator, schema: SchemaOf) -> Schema {
+    let mut schema = schema(generator);
+    for transform in generator.transforms_mut() {
+        transform.transform(&mut schema);
+    }
+    schema
 }
 
 /// The definitions that something points at: params types themselves are taken apart into params.
@@ -108,11 +119,33 @@ fn collect_targets(schema: &Value, targets: &mut Vec<String>) {
 
 /// Adds the definitions of results to those of params; says which got another name.
 fn merge(definitions: &mut Map<String, Value>, results: Map<String, Value>) -> Vec<(String, String)> {
-    let clashes: Vec<(String, String)> = results
-        .iter()
-        .filter(|(name, schema)| definitions.get(*name).is_some_and(|other| other != *schema))
-        .map(|(name, _)| (name.clone(), format!("{name}Out")))
-        .collect();
+    let mut differing: BTreeSet<&String> = BTreeSet::new();
+    loop {
+        let known = differing.len();
+        for (name, schema) in &results {
+            let mut held = Vec::new();
+            collect_targets(schema, &mut held);
+            // What holds one that gets another name is itself not what it was.
+            let differs = |other: &Value| other != schema || held.iter().any(|name| differing.contains(name));
+            if definitions.get(name).is_some_and(differs) {
+                differing.insert(name);
+            }
+        }
+        if differing.len() == known {
+            break;
+        }
+    }
+    let mut clashes: Vec<(String, String)> = Vec::new();
+    for name in differing {
+        let mut new = format!("{name}Out");
+        while definitions.contains_key(&new)
+            || results.contains_key(&new)
+            || clashes.iter().any(|(_, taken)| *taken == new)
+        {
+            new.push_str("Out");
+        }
+        clashes.push((name.clone(), new));
+    }
     for (name, mut schema) in results {
         rename(&mut schema, &clashes);
         let name = clashes.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| new.clone());
@@ -161,8 +194,8 @@ impl<'a> Drafted<'a> {
         Self {
             name,
             about,
-            params: about.params.map(|schema| schema(params)),
-            result: about.result.map(|schema| schema(results)),
+            params: about.params.map(|schema| schema_in(params, schema)),
+            result: about.result.map(|schema| schema_in(results, schema)),
         }
     }
 

@@ -9,6 +9,7 @@ use plugline_protocol::wire::Error;
 use schemars::{JsonSchema, Schema, json_schema};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
 
 use crate::method::{About, Method, Notification, SchemaOf};
 use crate::refusal::Refusal;
@@ -57,12 +58,7 @@ impl<S: Send + Sync + 'static> Plugin<S> {
     {
         let configure = move |config: &Value| {
             let config = serde_path_to_error::deserialize(config).map_err(|fault| {
-                let path: String = fault
-                    .path()
-                    .iter()
-                    .filter(|segment| !matches!(segment, serde_path_to_error::Segment::Unknown))
-                    .map(|segment| format!("/{}", segment.to_string().trim_matches(['[', ']'])))
-                    .collect();
+                let path = pointer(fault.path());
                 Refusal::Config { path, message: fault.into_inner().to_string() }.into_error()
             })?;
             make(config).map_err(|refusal| refusal.into().into_error())
@@ -181,6 +177,19 @@ impl<S: Send + Sync + 'static> Plugin<S> {
     pub fn serve(self) -> ExitCode {
         serve::run(self)
     }
+}
+
+/// As a JSON Pointer (RFC 6901).
+fn pointer(path: &Path) -> String {
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(format!("/{index}")),
+            Segment::Map { key: name } | Segment::Enum { variant: name } => {
+                Some(format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+            }
+            Segment::Unknown => None,
+        })
+        .collect()
 }
 
 /// No constraint at all, as a schema.
