@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
-use plugline_protocol::peer::{CloseReason, Connection, Setup, Side, Wake};
+use plugline_protocol::peer::{CloseReason, Connection, Pipes, Setup, Side, Wake};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::plugin::Plugin;
@@ -23,21 +23,20 @@ const GRACE_AT_SIGTERM: Duration = Duration::from_millis(1500);
 const FLUSH: Duration = Duration::from_millis(250);
 
 pub(crate) fn run<S: Send + Sync + 'static>(plugin: Plugin<S>) -> ExitCode {
-    if io::stdin().is_terminal() {
-        explain(&plugin);
-        return ExitCode::from(EXIT_USAGE);
-    }
-    match serve(plugin) {
-        Ok(code) => code,
-        Err(fault) => {
-            eprintln!("plugline: cannot serve: {fault}");
-            ExitCode::FAILURE
+    let served = Stdio::pipes().and_then(|pipes| {
+        if pipes.read.is_terminal() {
+            explain(&plugin);
+            return Ok(ExitCode::from(EXIT_USAGE));
         }
-    }
+        serve(plugin, pipes)
+    });
+    served.unwrap_or_else(|fault| {
+        eprintln!("plugline: cannot serve: {fault}");
+        ExitCode::FAILURE
+    })
 }
 
-fn serve<S: Send + Sync + 'static>(plugin: Plugin<S>) -> io::Result<ExitCode> {
-    let pipes = Stdio::pipes()?;
+fn serve<S: Send + Sync + 'static>(plugin: Plugin<S>, pipes: Pipes) -> io::Result<ExitCode> {
     let terminated = on_sigterm()?;
     let (ended_sender, ended) = bounded(1);
     let limits = plugin.limits;
@@ -74,7 +73,7 @@ fn serve<S: Send + Sync + 'static>(plugin: Plugin<S>) -> io::Result<ExitCode> {
 }
 
 fn finish(connection: &Connection, grace: Duration) -> ExitCode {
-    connection.drain(grace);
+    connection.drain(None, grace);
     if !connection.flush(FLUSH) {
         eprintln!("plugline: the host does not read the last answers");
     }

@@ -158,7 +158,7 @@ impl<S: Send + Sync + 'static> Service for Session<S> {
                 let shutdown: Shutdown = params.decode_open()?;
                 *phase = Phase::ShuttingDown;
                 Ok(Route::RunUncounted(Handler::raw(move |_, call| {
-                    call.connection().drain(Duration::from_millis(shutdown.grace_ms));
+                    call.connection().drain(Some(call.id()), Duration::from_millis(shutdown.grace_ms));
                     Ok(RawValue::NULL.to_owned())
                 })))
             }

@@ -211,7 +211,7 @@ impl Drop for Running {
         self.host_side.shut();
         // The plugin's end sees the end of its input once what was queued has been written.
         let _ended = self.ended.recv_timeout(PATIENCE);
-        self.plugin_side.drain(Duration::from_secs(1));
+        self.plugin_side.drain(None, Duration::from_secs(1));
         self.plugin_side.flush(Duration::from_secs(1));
     }
 }

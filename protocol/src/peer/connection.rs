@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::error::{CallError, CloseReason};
 use super::inflight::InFlight;
@@ -150,7 +151,10 @@ impl Connection {
                 Side::Host => LAST_WORDS,
                 Side::Plugin => Duration::ZERO,
             };
-            writer.inner.outbox.write_out(write, last_words, |reason| writer.close(reason));
+            writer.inner.outbox.write_out(write, last_words, |reason| {
+                writer.inner.in_flight.give_up();
+                writer.close(reason);
+            });
         })?;
         let reader = this.clone();
         let started = thread("plugline-reader", move || {
@@ -321,25 +325,25 @@ impl Connection {
     }
 
     /// Answers a request that this side has in flight, exactly once.
-    pub(super) fn answer(&self, id: &RequestId, outcome: &Result<Box<serde_json::value::RawValue>, Error>) {
+    pub(super) fn answer(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>) {
         let line = self.encode_answer(id, outcome);
         // Room is waited for before the lock is taken (the reader takes it too), and the line is queued under
         // it, so that whoever sees the place free finds the answer on its way.
         if self.inner.outbox.wait_for_room(line.len()).is_err() {
             return self.inner.in_flight.answer(id, || ()); // Nobody is there to hear it.
         }
+        self.push_answer(id, &line);
+    }
+
+    fn push_answer(&self, id: &RequestId, line: &[u8]) {
         self.inner.in_flight.answer(id, || {
-            if self.inner.outbox.push(&line).is_ok() {
-                self.record_sent(&line);
+            if self.inner.outbox.push(line).is_ok() {
+                self.record_sent(line);
             }
         });
     }
 
-    pub(super) fn encode_answer(
-        &self,
-        id: &RequestId,
-        outcome: &Result<Box<serde_json::value::RawValue>, Error>,
-    ) -> Vec<u8> {
+    pub(super) fn encode_answer(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>) -> Vec<u8> {
         let limit = self.send_limit();
         let mut line = Vec::with_capacity(256);
         let encoded = match outcome {
@@ -425,22 +429,31 @@ impl Connection {
         self.inner.outbox.abort();
     }
 
-    /// Waits until no request of the other side is being handled, at most that long. Those that are left then
-    /// are cancelled, given a moment more, and answered -32004 in their handlers' stead.
-    pub fn drain(&self, grace: Duration) {
+    /// Waits until no request of the other side is being handled but, where a handler calls this, its own; at
+    /// most that long, and not at all where nobody hears the answers. Those that are left then are cancelled,
+    /// given a moment more, and answered -32004 in their handlers' stead.
+    pub fn drain(&self, own: Option<&RequestId>, grace: Duration) {
         const MOMENT: Duration = Duration::from_millis(250);
         let in_flight = &self.inner.in_flight;
-        if in_flight.wait_answered(timer::later(grace)) {
+        if in_flight.wait_answered(own, timer::later(grace)) {
             return;
         }
         in_flight.cancel_all("the plugin is shutting down");
-        if in_flight.wait_answered(Instant::now() + MOMENT) {
+        if in_flight.wait_answered(own, Instant::now() + MOMENT) {
             return;
         }
-        for request in in_flight.all() {
-            if !request.method.starts_with(methods::PREFIX) {
-                self.answer(&request.id, &Err(error::cancelled(Some("the plugin is shutting down"))));
-            }
+        let mut left = in_flight.all();
+        left.retain(|request| Some(&request.id) != own);
+        // A shutdown is answered when the others are.
+        left.sort_by_key(|request| request.method == methods::SHUTDOWN);
+        for request in left {
+            let outcome = match request.method.as_str() {
+                methods::SHUTDOWN => Ok(RawValue::NULL.to_owned()),
+                _ => Err(error::cancelled(Some("the plugin is shutting down"))),
+            };
+            let line = self.encode_answer(&request.id, &outcome);
+            // Without waiting for room, which there may never be.
+            self.push_answer(&request.id, &line);
         }
     }
 

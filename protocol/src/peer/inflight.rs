@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::timer::later;
+use crate::lifecycle::methods;
 use crate::wire::{Error, RequestId, error};
 
 /// One request that is being handled.
@@ -58,6 +59,9 @@ impl Incoming {
     }
 
     pub(super) fn cancel(&self, reason: Option<String>) {
+        if self.method == methods::INITIALIZE {
+            return; // It cannot be cancelled (`CALL-6`).
+        }
         self.cancelled().get_or_insert(Cancelled { reason });
         self.cancelling.notify_all();
     }
@@ -106,6 +110,8 @@ pub(super) struct Requests {
     by_id: HashMap<RequestId, Arc<Incoming>>,
     /// How many at each depth.
     places: Vec<u32>,
+    /// Nobody hears the answers any more.
+    unheard: bool,
 }
 
 impl Requests {
@@ -185,11 +191,18 @@ impl InFlight {
         self.lock().by_id.values().cloned().collect()
     }
 
-    /// Waits until all that count are answered, at most until the deadline; says whether they are.
-    pub(super) fn wait_answered(&self, deadline: Instant) -> bool {
+    /// Waits no longer for answers: nobody hears them.
+    pub(super) fn give_up(&self) {
+        self.lock().unheard = true;
+        self.answered.notify_all();
+    }
+
+    /// Waits until all but that one are answered or nobody hears the answers, at most until the deadline;
+    /// says whether it is so.
+    pub(super) fn wait_answered(&self, but: Option<&RequestId>, deadline: Instant) -> bool {
         let mut requests = self.lock();
         loop {
-            if requests.places.iter().all(|count| *count == 0) {
+            if requests.unheard || requests.by_id.keys().all(|id| Some(id) == but) {
                 return true;
             }
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
