@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use comfy_table::{Cell, CellAlignment, Table};
 use plugline_example_users::{
-    Claim, DATA, JsonUsers, PasswdConfig, PasswdUsers, UserId, Users, UsersClient, UsersError,
+    Claim, DATA, PasswdConfig, UserId, Users, UsersClient, UsersError, json_users, passwd_users,
 };
 use plugline_host::{Launch, Plugin};
 use serde_json::{Value, json};
@@ -87,7 +87,7 @@ impl Demo {
             mail: "einstein@cern.ch".into(),
             query: "einstein".into(),
         };
-        let accounts = PasswdUsers::load(PasswdConfig::default()).map_err(|fault| system(&fault))?;
+        let accounts = passwd_users(PasswdConfig::default()).map_err(|fault| system(&fault))?;
         let uid = rustix::process::getuid().as_raw().to_string();
         let account = accounts
             .get_user(&UserId { opaque_id: uid, idp: "localhost".into() })
@@ -105,7 +105,7 @@ impl Demo {
             Entrant {
                 name: "in-process",
                 language: "Rust",
-                source: Source::InProcess(Box::new(JsonUsers::default())),
+                source: Source::InProcess(Box::new(json_users())),
             },
             Entrant { name: "users-json", language: "Rust", source: workshop.program("users-json") },
             Entrant {

@@ -1,12 +1,13 @@
 //! The `users` contract, version 1.0.0: looking people up, wherever they are kept.
 //!
-//! [`Users`] is the contract as a trait. [`JsonUsers`] and [`PasswdUsers`] implement it; [`plugin`] serves any
-//! implementation as a plugin; [`UsersClient`] implements it over a plugin in whatever language. So a host works
-//! with `dyn Users` and need not know which it has.
+//! [`Users`] is the contract as a trait. [`UserList`] implements it over what [`json_users`] or [`passwd_users`]
+//! read; [`plugin`] serves any implementation as a plugin; [`UsersClient`] implements it over a plugin in whatever
+//! language. So a host works with `dyn Users` and need not know which it has.
 #![forbid(unsafe_code)]
 
 mod client;
 mod json;
+mod list;
 mod passwd;
 mod plugin;
 
@@ -16,8 +17,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use client::UsersClient;
-pub use json::{JsonConfig, JsonUsers, json_plugin};
-pub use passwd::{PasswdConfig, PasswdUsers, passwd_plugin};
+pub use json::{JsonConfig, json_plugin, json_users};
+pub use list::UserList;
+pub use passwd::{PasswdConfig, passwd_plugin, passwd_users};
 pub use plugin::plugin;
 
 /// The users of the demo, as they ship.
@@ -147,14 +149,4 @@ impl User {
             .into_iter()
             .any(|text| text.to_lowercase().contains(query))
     }
-}
-
-/// The lookups, over users that are at hand.
-fn find(users: &[User], wanted: impl Fn(&User) -> bool) -> Result<&User, UsersError> {
-    users.iter().find(|user| wanted(user)).ok_or(UsersError::NotFound)
-}
-
-fn search(users: &[User], query: &str) -> Vec<User> {
-    let query = query.to_lowercase();
-    users.iter().filter(|user| user.matches(&query)).cloned().collect()
 }

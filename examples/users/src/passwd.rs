@@ -1,20 +1,12 @@
 //! The accounts of this machine, from the passwd and group files.
 
 use std::fs;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use plugline_sdk::{Plugin, Refusal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Claim, User, UserId, Users, UsersError, find, plugin, search};
-
-/// The accounts of a machine.
-#[derive(Debug)]
-pub struct PasswdUsers {
-    config: PasswdConfig,
-    users: RwLock<Vec<User>>,
-}
+use crate::{User, UserId, UserList, UsersError, plugin};
 
 /// The config of the plugin.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -34,19 +26,13 @@ impl Default for PasswdConfig {
     }
 }
 
-impl PasswdUsers {
-    /// The accounts that the config names.
-    ///
-    /// # Errors
-    /// [`UsersError::LoadFailed`].
-    pub fn load(config: PasswdConfig) -> Result<Self, UsersError> {
-        let users = read_accounts(&config.passwd, &config)?;
-        Ok(Self { config, users: RwLock::new(users) })
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Vec<User>> {
-        self.users.read().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The accounts that the config names.
+///
+/// # Errors
+/// [`UsersError::LoadFailed`].
+pub fn passwd_users(config: PasswdConfig) -> Result<UserList, UsersError> {
+    let users = read_accounts(&config.passwd, &config)?;
+    Ok(UserList::new(users, move |file| read_accounts(file, &config)))
 }
 
 /// A group: its name, its id and who is in it besides those whose first group it is.
@@ -94,33 +80,9 @@ fn parse_account(line: &str, groups: &[Group<'_>], idp: &str) -> Option<User> {
     })
 }
 
-impl Users for PasswdUsers {
-    fn on_load(&self, file: &str) -> Result<(), UsersError> {
-        let users = read_accounts(file, &self.config)?;
-        *self.users.write().unwrap_or_else(PoisonError::into_inner) = users;
-        Ok(())
-    }
-
-    fn get_user(&self, id: &UserId) -> Result<User, UsersError> {
-        find(&self.read(), |user| user.id == *id).cloned()
-    }
-
-    fn get_user_by_claim(&self, claim: Claim, value: &str) -> Result<User, UsersError> {
-        find(&self.read(), |user| user.has(claim, value)).cloned()
-    }
-
-    fn get_user_groups(&self, id: &UserId) -> Result<Vec<String>, UsersError> {
-        find(&self.read(), |user| user.id == *id).map(|user| user.groups.clone())
-    }
-
-    fn find_users(&self, query: &str) -> Result<Vec<User>, UsersError> {
-        Ok(search(&self.read(), query))
-    }
-}
-
 /// The plugin that serves the accounts of this machine.
-pub fn passwd_plugin() -> Plugin<PasswdUsers> {
-    let make = |config| PasswdUsers::load(config).map_err(|fault| Refusal::from(fault.to_string()));
+pub fn passwd_plugin() -> Plugin<UserList> {
+    let make = |config| passwd_users(config).map_err(|fault| Refusal::from(fault.to_string()));
     plugin("users-passwd", make, |method| method).describe("The accounts of this machine.")
 }
 
