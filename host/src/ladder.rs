@@ -8,9 +8,9 @@ use plugline_protocol::lifecycle::methods;
 use plugline_protocol::peer::RequestOptions;
 
 use crate::error::is_loss;
-use crate::launch::A_YEAR;
 use crate::plugin::Instance;
 use crate::process::{Exit, Signal};
+use crate::timeouts::A_YEAR;
 
 /// What the answer to `rpc.shutdown` may take beyond its grace.
 const AFTER_GRACE: Duration = Duration::from_millis(500);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use plugline_protocol::contract::Document;
 use plugline_protocol::lifecycle::{
@@ -21,43 +21,16 @@ use crate::event::Events;
 use crate::plugin::{CallOptions, Instance, Plugin};
 use crate::process::{Command, Process};
 use crate::service::{HostService, Stray};
-
-/// What is longer may not fit into an [`Instant`](std::time::Instant).
-pub(crate) const A_YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
-/// How long each phase of a plugin's life may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// From starting the process to the answer of the handshake; 10 s. `None` is for ever, for debuggers.
-    pub start: Option<Duration>,
-    /// A call, unless it says otherwise; 30 s. `None` is for ever.
-    pub call: Option<Duration>,
-    /// How long calls in flight may go on after `rpc.shutdown`; 5 s. Its answer may take half a second more.
-    pub grace: Duration,
-    /// From closing stdin to SIGTERM; 3 s.
-    pub exit: Duration,
-    /// From SIGTERM to SIGKILL; 2 s.
-    pub term: Duration,
-    /// How long the plugin has to answer a call that ended for its caller before it counts as unhealthy; 5 s.
-    pub unanswered: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            start: Some(Duration::from_secs(10)),
-            call: Some(Duration::from_secs(30)),
-            grace: Duration::from_secs(5),
-            exit: Duration::from_secs(3),
-            term: Duration::from_secs(2),
-            unanswered: Duration::from_secs(5),
-        }
-    }
-}
+use crate::timeouts::Timeouts;
 
 type Transcript = Box<dyn Fn(Direction, &[u8]) + Send + Sync>;
 
 /// A plugin that is about to be started. Made by [`Plugin::command`].
+///
+/// Its process gets pipes for stdin, stdout and stderr and no other descriptor; the default action for every
+/// signal and an empty signal mask; a session and a process group of its own; the host's directory and the few
+/// environment variables that [`env`](Self::env) names, unless said otherwise. On Linux it gets SIGTERM when the
+/// host dies.
 pub struct Launch {
     command: Command,
     instance: String,
@@ -160,14 +133,7 @@ impl Launch {
     /// How long each phase may take. More than a year counts as a year.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = Timeouts {
-            start: timeouts.start,
-            call: timeouts.call,
-            grace: timeouts.grace.min(A_YEAR),
-            exit: timeouts.exit.min(A_YEAR),
-            term: timeouts.term.min(A_YEAR),
-            unanswered: timeouts.unanswered.min(A_YEAR),
-        };
+        self.timeouts = timeouts.bounded();
         self
     }
 

@@ -21,11 +21,12 @@ mod launch;
 mod plugin;
 mod process;
 mod service;
+mod timeouts;
 
 pub use error::{Error, Evidence, Phase};
 pub use event::{Event, EventKind};
 pub use ladder::{Rung, Stopped, settle};
-pub use launch::{Launch, Timeouts};
+pub use launch::Launch;
 pub use plugin::{CallOptions, Plugin, RunningCall};
 pub use plugline_protocol::contract::Document;
 pub use plugline_protocol::lifecycle::messages::{Level, Log, Progress};
@@ -34,3 +35,4 @@ pub use plugline_protocol::peer::{Call, CallError, Canceller, Direction, Kind};
 pub use plugline_protocol::wire::error::application as callback_error;
 pub use plugline_protocol::wire::{Error as WireError, ErrorCode};
 pub use process::{Exit, escape};
+pub use timeouts::Timeouts;

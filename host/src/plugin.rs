@@ -19,9 +19,10 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Evidence, is_loss};
 use crate::event::{Event, EventKind, Events};
 use crate::ladder::{self, From as LadderFrom, Rung, Stopped};
-use crate::launch::{Launch, Timeouts};
+use crate::launch::Launch;
 use crate::process::{Command, Exit, Process, escape};
 use crate::service::HostService;
+use crate::timeouts::Timeouts;
 
 /// How long a failed call waits to learn how the process ended that it failed of.
 const LEARN_EXIT: Duration = Duration::from_millis(250);
