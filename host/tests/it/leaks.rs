@@ -133,6 +133,7 @@ fn nothing_is_left_of_any_life() {
             }
             assert_eq!(Holdings::at_rest(), before, "after {} lives", cycles());
             let grown = status("VmRSS").saturating_sub(memory);
+            eprintln!("{} lives: resident memory grew by {grown} KiB", cycles());
             assert!(grown < 6 * 1024, "{grown} KiB after {} lives", cycles());
         },
     );

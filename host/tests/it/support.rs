@@ -253,6 +253,8 @@ pub(crate) fn alone(test: &str, prepare: impl FnOnce(Command) -> Command, body: 
     let [out, err] = [out, err].map(|file| std::fs::read(file).unwrap());
     let (out, err) = (String::from_utf8_lossy(&out), String::from_utf8_lossy(&err));
     assert!(passed && out.contains("1 passed"), "{test} by itself:\n{out}\n{err}");
+    // What it measured.
+    eprint!("{err}");
 }
 
 /// What `/proc/self/status` says under that name.
