@@ -79,7 +79,10 @@ fn plugin_hint(fault: &Error) -> Option<String> {
             "give it a config: --config '{…}' or --config @file; `plugline describe` shows its schema"
         }
         Kind::Timeout => "--timeout gives the call longer; `none` waits for ever",
-        Kind::PluginExited => "what it wrote to standard error stands above, if anything",
+        Kind::PluginExited if fault.evidence().is_none_or(|evidence| evidence.stderr_tail.is_empty()) => {
+            "it said nothing on standard error; run it by hand to see why it ends"
+        }
+        Kind::PluginExited => "its last words on standard error stand above",
         Kind::TooLarge => "the limit is the receiver's own (maxLineBytes); streams have none",
         _ => return remote_hint(fault),
     };

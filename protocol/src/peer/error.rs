@@ -91,7 +91,7 @@ pub enum CallError {
     #[error("error {}: {}", .0.code.code(), .0.message)]
     Remote(Error),
     /// No answer came in time.
-    #[error("no answer within {after:?}")]
+    #[error("no answer within {after:.1?}")]
     Timeout {
         /// How long was waited.
         after: Duration,
