@@ -285,10 +285,10 @@ impl Instance {
         };
         let exited = {
             let (events, life, process) = (Arc::clone(events), Arc::clone(&life), Arc::clone(&process));
-            move || {
+            move |exit| {
                 let Some(process) = process.wait().upgrade() else { return };
                 events.send(EventKind::Exited {
-                    exit: process.exit().unwrap_or(Exit { code: None, signal: None }),
+                    exit,
                     wanted: life.wanted(),
                     stderr_tail: process.stderr_tail(),
                 });

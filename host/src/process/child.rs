@@ -117,7 +117,7 @@ impl Process {
         stderr: OwnedFd,
         guarded: bool,
         listen: impl FnMut(&[u8]) + Send + 'static,
-        exited: impl FnOnce() + Send + 'static,
+        exited: impl FnOnce(Exit) + Send + 'static,
     ) -> io::Result<Arc<Self>> {
         let leader = child.id();
         let child = Unwatched(Some(child));
@@ -136,14 +136,14 @@ impl Process {
             .spawn(move || stderr::drain(&stderr, &ended, &tail, listen))?;
         let reaped = Arc::clone(&this);
         std::thread::Builder::new().name("plugline-reaper".into()).spawn(move || {
-            reaped.reap(child, || {
+            let settled = || {
                 // A panic there was reported by the panic hook.
                 let _panicked = drain.join();
                 if let Some(guard) = guard {
                     guard.dismiss();
                 }
-            });
-            exited();
+            };
+            reaped.reap(child, settled, exited);
         })?;
         Ok(this)
     }
@@ -154,7 +154,7 @@ impl Process {
 
     /// Waits for the leader to end, kills what is left of its group while the id is still its own, and only
     /// then reaps it.
-    fn reap(&self, child: Unwatched, settled: impl FnOnce()) {
+    fn reap(&self, child: Unwatched, settled: impl FnOnce(), exited: impl FnOnce(Exit)) {
         wait_for_end(self.pid);
         let status = loop {
             match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -177,6 +177,8 @@ impl Process {
             let _reaped_elsewhere = child.wait();
         }
         *state = State::Reaped(exit);
+        // Before those who wait for it go on.
+        exited(exit);
         self.changed.notify_all();
     }
 

@@ -11,7 +11,7 @@ use plugline_protocol::lifecycle::{VERSIONS, VERSIONS_VARIABLE};
 use plugline_protocol::peer::Pipes;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-use super::child::Process;
+use super::child::{Exit, Process};
 use super::{spawner, sys};
 
 /// The variables that a plugin inherits from its host; `LC_*` too.
@@ -49,7 +49,7 @@ impl Command {
     pub(crate) fn spawn(
         &self,
         stderr: impl FnMut(&[u8]) + Send + 'static,
-        exited: impl FnOnce() + Send + 'static,
+        exited: impl FnOnce(Exit) + Send + 'static,
     ) -> Result<(Arc<Process>, Pipes), SpawnError> {
         let (child_stdin, stdin) = os_pipe::pipe()?;
         let (stdout, child_stdout) = os_pipe::pipe()?;

@@ -105,7 +105,8 @@ impl Call {
         self.connection.log(log);
     }
 
-    /// Calls the other side back and waits for the answer, within this call's deadline.
+    /// Calls the other side back and waits for the answer, within this call's deadline; it is cancelled with
+    /// this call.
     ///
     /// # Errors
     /// [`CallError`] where there is no result, or one of another type. It converts into the error that a
@@ -132,7 +133,13 @@ impl Call {
         if let Some(left) = self.incoming.deadline.map(|at| at.saturating_duration_since(Instant::now())) {
             options.timeout = Some(options.timeout.map_or(left, |timeout| timeout.min(left)));
         }
-        self.connection.request(method, params, options)
+        // Where the call is cancelled already, this is clean-up, which is let be.
+        let tied = !self.incoming.is_cancelled();
+        let call = self.connection.request(method, params, options)?;
+        if tied {
+            self.incoming.made(call.canceller());
+        }
+        Ok(call)
     }
 
     /// Notifies the other side.

@@ -219,7 +219,8 @@ impl Connection {
     ) -> Result<PendingCall, CallError> {
         let sent = Instant::now();
         let deadline = options.timeout.and_then(|timeout| sent.checked_add(timeout));
-        let timed_out = || CallError::Timeout { after: sent.elapsed() };
+        let patience = options.timeout;
+        let timed_out = || CallError::Timeout { after: patience.unwrap_or_else(|| sent.elapsed()) };
         let counted = !method.starts_with(methods::PREFIX);
         self.check_method(method, counted)?;
         let depth = options.parent.as_ref().map_or(0, |(_, depth)| depth + 1);
@@ -249,7 +250,7 @@ impl Connection {
             self.inner.pending.withdraw(id);
             return Err(fault);
         }
-        Ok(PendingCall { connection: self.clone(), id, slot, sent, deadline, settled: false })
+        Ok(PendingCall { connection: self.clone(), id, slot, sent, patience, deadline, settled: false })
     }
 
     fn check_method(&self, method: &str, counted: bool) -> Result<(), CallError> {
@@ -305,19 +306,20 @@ impl Connection {
         if self.inner.side == Side::Host && self.closed().is_some() {
             return Err(SendError::Closed);
         }
-        self.inner.outbox.send(line, deadline)?;
+        self.inner.outbox.wait_for_room(line.len(), deadline)?;
         self.record_sent(line);
-        Ok(())
+        self.inner.outbox.push(line)
     }
 
     /// Sends what the reader itself has to say; never waits.
     pub(super) fn send_urgent(&self, line: &[u8]) {
-        match self.inner.outbox.send_urgent(line) {
-            Ok(()) => self.record_sent(line),
-            Err(reason) => self.close(reason),
+        self.record_sent(line);
+        if let Err(reason) = self.inner.outbox.send_urgent(line) {
+            self.close(reason);
         }
     }
 
+    /// Before it is queued: the transcript has a line before anyone can have answered it.
     fn record_sent(&self, line: &[u8]) {
         if let Some(transcript) = &self.inner.transcript {
             transcript(Direction::Sent, line.strip_suffix(b"\n").unwrap_or(line));
@@ -329,17 +331,17 @@ impl Connection {
         let line = self.encode_answer(id, outcome);
         // Room is waited for before the lock is taken (the reader takes it too), and the line is queued under
         // it, so that whoever sees the place free finds the answer on its way.
-        if self.inner.outbox.wait_for_room(line.len()).is_err() {
+        if self.inner.outbox.wait_for_room(line.len(), None).is_err() {
             return self.inner.in_flight.answer(id, || ()); // Nobody is there to hear it.
         }
         self.push_answer(id, &line);
     }
 
     fn push_answer(&self, id: &RequestId, line: &[u8]) {
+        self.record_sent(line);
         self.inner.in_flight.answer(id, || {
-            if self.inner.outbox.push(line).is_ok() {
-                self.record_sent(line);
-            }
+            // Closed: nobody is there to hear it.
+            let _closed = self.inner.outbox.push(line);
         });
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::request::Canceller;
 use super::timer::later;
 use crate::lifecycle::methods;
 use crate::wire::{Error, RequestId, error};
@@ -25,6 +26,8 @@ pub(super) struct Incoming {
     answered: AtomicBool,
     cancelled: Mutex<Option<Cancelled>>,
     cancelling: Condvar,
+    /// The calls that its handler made and may still wait for.
+    made: Mutex<Vec<Canceller>>,
 }
 
 #[derive(Debug, Clone)]
@@ -51,6 +54,7 @@ impl Incoming {
             answered: AtomicBool::new(false),
             cancelled: Mutex::new(None),
             cancelling: Condvar::new(),
+            made: Mutex::default(),
         }
     }
 
@@ -64,6 +68,22 @@ impl Incoming {
         }
         self.cancelled().get_or_insert(Cancelled { reason });
         self.cancelling.notify_all();
+        let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
+        for call in made {
+            call.cancel(Some("the call that it was made for was cancelled"));
+        }
+    }
+
+    /// The handler made a call: it ends when this one is cancelled.
+    pub(super) fn made(&self, call: Canceller) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|call| !call.is_over());
+        made.push(call);
+        drop(made);
+        let cancelled = self.cancelled().clone();
+        if let Some(Cancelled { reason }) = cancelled {
+            self.cancel(reason); // It came in between.
+        }
     }
 
     /// The error to answer if the caller no longer waits.

@@ -68,17 +68,11 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for room, at most until the deadline, and queues a whole line.
-    pub(super) fn send(&self, line: &[u8], deadline: Option<Instant>) -> Result<(), SendError> {
-        let mut queue = self.wait_room(line.len(), deadline)?;
-        queue.bytes.extend_from_slice(line);
-        self.work.notify_one();
-        Ok(())
-    }
-
-    /// Waits until that many bytes could be queued, without queuing them.
-    pub(super) fn wait_for_room(&self, size: usize) -> Result<(), SendError> {
-        self.wait_room(size, None).map(drop)
+    /// Waits until that many bytes could be queued, at most until the deadline. They are queued with
+    /// [`push`](Self::push), which does not wait: so many senders as wait at once may pass the bound by a line
+    /// each.
+    pub(super) fn wait_for_room(&self, size: usize, deadline: Option<Instant>) -> Result<(), SendError> {
+        self.wait_room(size, deadline).map(drop)
     }
 
     /// Queues a line whose room was waited for, without waiting again.

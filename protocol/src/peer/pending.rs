@@ -114,6 +114,7 @@ struct Outgoing {
     counted: bool,
     /// It is the handshake.
     handshake: bool,
+    deadline: Option<Instant>,
     /// The caller no longer waits; the place is held all the same.
     abandoned: bool,
 }
@@ -201,6 +202,7 @@ impl Pending {
                 depth: entry.depth,
                 counted: entry.counted,
                 handshake: entry.handshake,
+                deadline: entry.deadline,
                 abandoned: false,
             },
         );
@@ -267,10 +269,13 @@ impl Pending {
         self.lock().by_id.get(&id).map(|call| call.method.clone())
     }
 
-    /// The depth of one of our calls, for a request that names it as its parent.
-    pub(super) fn depth_of(&self, id: &RequestId) -> Option<u32> {
+    /// One of our calls, for a request that names it as its parent: its depth, and until when its caller waits.
+    pub(super) fn parent(&self, id: &RequestId) -> Option<(u32, Option<Instant>)> {
         let RequestId::Number(id) = id else { return None };
-        self.lock().by_id.get(id).map(|call| call.depth)
+        let calls = self.lock();
+        let call = calls.by_id.get(id)?;
+        // Nobody waits for an abandoned call: what is still asked for it is clean-up, which has its own time.
+        Some((call.depth, call.deadline.filter(|_| !call.abandoned)))
     }
 
     /// How many are unanswered.

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 
@@ -15,11 +15,12 @@ use super::error::{CloseReason, Violation};
 use super::inflight::Incoming;
 use super::io::Block;
 use super::service::{Handler, Report, Route};
+use super::timer::later;
 use crate::lifecycle::messages::{Cancel, Log, Progress};
 use crate::lifecycle::{InitializeResult, methods};
 use crate::wire::{
-    Error, Frame, LineDecoder, MAX_INTEGER, Malformed, Message, Notification, Outcome, Params, Request,
-    RequestId, Response, decode, encode, error,
+    Error, Frame, LineDecoder, Malformed, Message, Notification, Outcome, Params, Request, RequestId,
+    Response, decode, encode, error,
 };
 
 /// How much of an offending line is quoted; bytes.
@@ -256,13 +257,15 @@ fn take_request(connection: &Connection, line: &[u8], request: Request<'_>) -> R
         Ok(Admitted::Answer(result)) => Ok(result),
         Ok(Admitted::Run { handler, counted }) => {
             let meta = params.meta();
-            let depth = meta.parent.as_ref().and_then(|parent| inner.pending.depth_of(parent));
-            let (depth, parent) = depth.map_or((0, None), |depth| (depth + 1, meta.parent));
+            let parent = meta.parent.and_then(|id| Some((inner.pending.parent(&id)?, id)));
+            let (depth, parent, until) = match parent {
+                Some(((depth, until), id)) => (depth + 1, Some(id), until),
+                None => (0, None, None),
+            };
             match if counted { check_load(connection, depth, &handler, params) } else { Ok(()) } {
                 Ok(()) => {
-                    let deadline = meta.deadline_ms.and_then(|ms| {
-                        Instant::now().checked_add(Duration::from_millis(ms.min(MAX_INTEGER)))
-                    });
+                    let asked = meta.deadline_ms.map(|ms| later(Duration::from_millis(ms)));
+                    let deadline = [asked, until].into_iter().flatten().min();
                     let incoming = Incoming::new(id, method.into_owned(), depth, parent, deadline, counted);
                     start(connection, Arc::new(incoming), handler, params);
                     return Ok(());

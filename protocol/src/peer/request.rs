@@ -40,6 +40,8 @@ pub struct PendingCall {
     pub(super) id: u64,
     pub(super) slot: Arc<Slot>,
     pub(super) sent: Instant,
+    /// How long the caller wanted to wait.
+    pub(super) patience: Option<Duration>,
     pub(super) deadline: Option<Instant>,
     pub(super) settled: bool,
 }
@@ -83,7 +85,9 @@ impl PendingCall {
                 }
                 Told::TimedOut => {
                     self.end(Ended::Now("the caller's deadline passed"));
-                    return Err(CallError::Timeout { after: self.sent.elapsed() });
+                    return Err(CallError::Timeout {
+                        after: self.patience.unwrap_or_else(|| self.sent.elapsed()),
+                    });
                 }
             }
         }
@@ -130,6 +134,11 @@ pub struct Canceller {
 }
 
 impl Canceller {
+    /// Whether nobody else knows of the call any more.
+    pub(super) fn is_over(&self) -> bool {
+        Arc::strong_count(&self.slot) == 1
+    }
+
     /// Asks the callee to stop. The call ends with what it answers, a result if it was done already; where
     /// it cannot be cancelled at the callee, it ends at once.
     pub fn cancel(&self, reason: Option<&str>) {
@@ -148,9 +157,12 @@ impl Canceller {
 pub(super) fn decode<R: DeserializeOwned>(raw: &RawValue) -> Result<R, CallError> {
     let mut json = serde_json::Deserializer::from_str(raw.get());
     serde_path_to_error::deserialize(&mut json).map_err(|fault| {
-        let wanted = std::any::type_name::<R>();
-        let at = fault.path().to_string();
-        CallError::Undecodable(format!("the result is no {wanted}, at {at}: {}", fault.into_inner()))
+        let path = fault.path().to_string();
+        let at = if path == "." { String::new() } else { format!(" at {path}") };
+        CallError::Undecodable(format!(
+            "the result is not of the type that was asked for{at}: {}",
+            fault.into_inner()
+        ))
     })
 }
 

@@ -75,7 +75,10 @@ impl<'a> Params<'a> {
                 Some(name) => pointer_segment(&name),
                 None => pointer(fault.path()),
             };
-            invalid_params(&[ParamFault { path, message: reason(&fault.into_inner()) }])
+            let message = reason(&fault.into_inner());
+            let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+            let path = path + &missing.map(pointer_segment).unwrap_or_default();
+            invalid_params(&[ParamFault { path, message }])
         })
     }
 
@@ -375,7 +378,7 @@ mod tests {
         assert_eq!(path, "/list/1/a");
         assert!(!message.contains("line"), "{message}");
         let (path, message) = decode::<Add>(r#"{"a":1}"#).unwrap_err();
-        assert_eq!((path.as_str(), message.as_str()), ("", "missing field `b`"));
+        assert_eq!((path.as_str(), message.as_str()), ("/b", "missing field `b`"));
     }
 
     #[test]

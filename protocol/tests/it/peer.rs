@@ -426,3 +426,35 @@ fn a_host_closes_on_a_line_over_the_limit() {
     assert!(matches!(end, CloseReason::Violation(Violation::TooLong { limit: l }) if *l == limit), "{end:?}");
     assert_eq!(call.wait().unwrap_err().kind(), Kind::TooLarge);
 }
+
+#[test]
+fn what_a_handler_called_for_a_call_ends_with_that_call() {
+    let (held, holding) = channel();
+    let (let_go, ended) = channel();
+    let host = End::host().on(
+        "h.ask",
+        Handler::new(|params: Value, call: &Call| call.call::<Value>("a.hold", &params).map_err(Error::from)),
+    );
+    let plugin = End::plugin()
+        .on(
+            "a.ask",
+            Handler::new(|params: Value, call: &Call| {
+                call.call::<Value>("h.ask", &params).map_err(Error::from)
+            }),
+        )
+        .on(
+            "a.hold",
+            Handler::new(move |_: Value, call: &Call| {
+                held.send(()).unwrap();
+                let ended = call.sleep(6 * PATIENCE);
+                let_go.send(ended.clone().map_err(|error| error.code.code())).unwrap();
+                ended
+            }),
+        );
+    let (host, _plugin) = both(host, plugin);
+    let call = host.connection.request("a.ask", &json!({}), patient()).unwrap();
+    holding.recv_timeout(PATIENCE).unwrap();
+    call.canceller().cancel(Some("enough"));
+    assert_eq!(ended.recv_timeout(PATIENCE).unwrap(), Err(error::CANCELLED));
+    assert!(matches!(call.wait(), Err(CallError::Cancelled)));
+}
