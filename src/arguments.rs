@@ -121,10 +121,19 @@ pub(crate) fn params(words: &[String]) -> Result<Map<String, Value>, Failure> {
             params.extend(object(json(word, "params")?, word)?);
         } else {
             let (key, value) = member(word)?;
-            params.insert(key, value);
+            if params.insert(key.clone(), value).is_some()
+                && words.iter().filter(|other| names(other, &key)).count() > 1
+            {
+                return Err(Failure::Usage(format!("{key} stands twice among the params")));
+            }
         }
     }
     Ok(params)
+}
+
+/// Whether that word gives that member.
+fn names(word: &str, key: &str) -> bool {
+    member(word).is_ok_and(|(name, _)| name == key)
 }
 
 fn object(value: Value, what: &str) -> Result<Map<String, Value>, Failure> {
@@ -140,7 +149,9 @@ fn member(word: &str) -> Result<(String, Value), Failure> {
             Some(key) => Ok((key.to_owned(), json(text, key)?)),
             None => Ok((key.to_owned(), Value::String(text.to_owned()))),
         },
-        _ => Err(Failure::Usage(format!("{word:?}: params are JSON, @file, -, key=text or key:=json"))),
+        _ => Err(Failure::Usage(format!(
+            "{word:?}: params are a JSON object, @file, -, key=text or key:=json"
+        ))),
     }
 }
 
@@ -148,7 +159,7 @@ fn member(word: &str) -> Result<(String, Value), Failure> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Patience(pub(crate) Option<Duration>);
 
-/// `500ms`, `5s`, `2m`, or `none`.
+/// `500ms`, `5s` or `5`, `2m`, or `none`.
 pub(crate) fn patience(text: &str) -> Result<Patience, String> {
     if text == "none" {
         return Ok(Patience(None));

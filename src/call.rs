@@ -16,9 +16,9 @@ use crate::output;
     override_usage = "plugline call [OPTIONS] PLUGIN METHOD [PARAMS]...\n       plugline call [OPTIONS] --command COMMAND METHOD [PARAMS]..."
 )]
 pub(crate) struct Call {
-    /// PLUGIN: a path. METHOD: `<contract>.<method>`. PARAMS: JSON, @file, - for standard input, key=text,
-    /// key:=json.
-    #[arg(value_name = "WORDS", required = true)]
+    /// PLUGIN: a path. METHOD: `<contract>.<method>`. PARAMS: a JSON object, @file, - for standard input,
+    /// key=text, key:=json; later ones over earlier ones.
+    #[arg(value_name = "PLUGIN METHOD PARAMS", required = true)]
     words: Vec<String>,
     #[command(flatten)]
     plugin: PluginOptions,

@@ -45,7 +45,7 @@ impl Describe {
         if let Some(word) = words.first() {
             return Err(Failure::Usage(format!("{word:?}: only a PLUGIN is taken")));
         }
-        let manifest = launch.discover()?;
+        let manifest = launch.discover().map_err(|fault| Failure::NoManifest(Box::new(fault)))?;
         let text = match self.format {
             As::Text => render(&manifest, &TEXT),
             As::Markdown => render(&manifest, &MARKDOWN),
@@ -164,7 +164,7 @@ fn render_method(page: &mut String, method: &Method, style: &Style) {
     }
     for example in &method.examples {
         let params: Vec<String> =
-            example.params.iter().map(|param| format!("{}:={}", param.name, param.value)).collect();
+            example.params.iter().map(|param| word(&param.name, &param.value)).collect();
         let shown = match &example.result {
             Some(result) => format!("{} → {}", params.join(" "), result.value),
             None => params.join(" "),
@@ -175,6 +175,15 @@ fn render_method(page: &mut String, method: &Method, style: &Style) {
             &format!("example {}: {code}{}{code}", safe(&example.name), output::escape_json(&shown)),
         );
     }
+}
+
+/// A param as `plugline call` takes it, quoted for a shell where it must be.
+fn word(name: &str, value: &Value) -> String {
+    let word = match value {
+        Value::String(text) => format!("{name}={text}"),
+        value => format!("{name}:={value}"),
+    };
+    shell_words::quote(&word).into_owned()
 }
 
 fn signature(param: &ContentDescriptor) -> String {

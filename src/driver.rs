@@ -13,19 +13,18 @@ pub(crate) fn resolve(driver: &str) -> Result<Launch, Failure> {
     if path.is_file() && driver.contains('/') {
         return Ok(Plugin::command(path));
     }
-    if path.is_dir() {
+    if path.is_dir() && driver.contains('/') {
         return Err(not_found(&[format!("the path {driver}: a directory, which is no program")]));
     }
     if driver.contains('/') {
         return Err(not_found(&[format!("the path {driver}: no such file")]));
     }
-    let mut tried = vec![format!("a plain word names an installed plugin; none is called {driver}")];
-    if path.exists() {
-        tried.push(format!("there is a file of that name here: ./{driver} is its path"));
+    let hint = if path.is_file() {
+        format!("the word {driver}: a plugin is named by its path, which is ./{driver}")
     } else {
-        tried.push("a plugin that is not installed is named by its path, or with --command".to_owned());
-    }
-    Err(not_found(&tried))
+        format!("the word {driver}: a plugin is named by its path, such as ./{driver}, or with --command")
+    };
+    Err(not_found(&[hint]))
 }
 
 /// The plugin that a command line starts, its words split as a shell would, without one.

@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     NotFound { driver: String, tried: Vec<String> },
     /// The plugin, or the call to it.
     Plugin(Box<Error>),
+    /// The plugin gave no manifest.
+    NoManifest(Box<Error>),
     /// Implementations of one contract disagree, or one that must be there is missing.
     Demo(String),
     /// What this machine would not do: write a file, print.
@@ -25,7 +27,7 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Plugin(fault) if fault.kind() == Kind::RemoteError => 1,
             Self::Demo(_) => 1,
-            Self::Plugin(_) | Self::NotFound { .. } | Self::System(_) => 3,
+            Self::Plugin(_) | Self::NoManifest(_) | Self::NotFound { .. } | Self::System(_) => 3,
         })
     }
 
@@ -34,7 +36,7 @@ impl Failure {
         match self {
             Self::Usage(_) => Kind::InvalidRequest.as_str(),
             Self::NotFound { .. } => Kind::NotFound.as_str(),
-            Self::Plugin(fault) => fault.kind().as_str(),
+            Self::Plugin(fault) | Self::NoManifest(fault) => fault.kind().as_str(),
             Self::Demo(_) => "disagreement",
             Self::System(_) => "system",
         }
@@ -45,16 +47,19 @@ impl Failure {
         match self {
             Self::Usage(message) | Self::Demo(message) | Self::System(message) => message.clone(),
             Self::NotFound { driver, .. } => format!("there is no plugin {driver:?}"),
-            Self::Plugin(fault) => fault.to_string(),
+            Self::Plugin(fault) | Self::NoManifest(fault) => fault.to_string(),
         }
     }
 
     /// What to try.
     pub(crate) fn hint(&self) -> Option<String> {
         match self {
-            Self::Usage(_) => Some("see `plugline help`".into()),
+            Self::Usage(_) => Some("`plugline help call`, or another command in place of `call`".into()),
             Self::NotFound { .. } | Self::Demo(_) | Self::System(_) => None,
-            Self::Plugin(fault) => plugin_hint(fault),
+            Self::NoManifest(fault) if fault.kind() == Kind::RemoteError => {
+                Some("is it a plugin? It must answer rpc.discover with its manifest".into())
+            }
+            Self::Plugin(fault) | Self::NoManifest(fault) => plugin_hint(fault),
         }
     }
 }
@@ -73,7 +78,9 @@ fn plugin_hint(fault: &Error) -> Option<String> {
         Kind::HandshakeTimeout => {
             "is it a plugin? It must answer rpc.initialize on stdout and flush; --start-timeout gives it longer, --trace FILE shows what passed"
         }
-        Kind::HandshakeInvalid | Kind::ProtocolViolation => "--trace FILE shows every line that passed",
+        Kind::HandshakeInvalid | Kind::ProtocolViolation => {
+            "is it a plugin? --trace FILE shows every line that passed"
+        }
         Kind::VersionMismatch => "the plugin and this host speak no protocol version in common",
         Kind::InvalidConfig => {
             "give it a config: --config '{…}' or --config @file; `plugline describe` shows its schema"
@@ -91,7 +98,7 @@ fn plugin_hint(fault: &Error) -> Option<String> {
 
 fn remote_hint(fault: &Error) -> Option<String> {
     match fault.remote()?.code.code() {
-        -32601 => Some("`plugline describe PLUGIN` lists its methods".into()),
+        -32601 => Some("`plugline describe PLUGIN` lists its methods; it may also have called back a method of its host, and this command line serves none".into()),
         -32602 => {
             Some("`plugline describe PLUGIN` shows its params; `key=value` is text, `key:=7` is JSON".into())
         }

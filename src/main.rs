@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::failure::Failure;
+
 /// Plugins in any language, over stdin and stdout.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
@@ -47,7 +49,15 @@ enum Command {
 const SETTLE: Duration = Duration::from_secs(20);
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) if usage.use_stderr() && std::env::args().any(|word| word == "--json") => {
+            let failure = Failure::Usage(usage.render().to_string());
+            output::failure(&failure, output::Format::Json);
+            return failure.exit_code();
+        }
+        Err(usage) => usage.exit(),
+    };
     let done = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Call(call) => call.run(),

@@ -108,7 +108,7 @@ pub(crate) fn failure(failure: &Failure, format: Format) {
     anstream::eprintln!("{ERROR}error:{ERROR:#} {} {QUIET}[{}]{QUIET:#}", failure.message(), failure.kind());
     let detail = |name: &str, text: &str| anstream::eprintln!("  {QUIET}{name:<8}{QUIET:#} {text}");
     match failure {
-        Failure::Plugin(fault) => {
+        Failure::Plugin(fault) | Failure::NoManifest(fault) => {
             detail("command", fault.command());
             detail("phase", fault.phase().as_str());
             if let Some(data) = fault.remote().and_then(|error| error.data.as_ref()) {
@@ -140,7 +140,7 @@ fn report(failure: &Failure) -> Value {
     let mut error = Map::new();
     error.insert("kind".into(), failure.kind().into());
     error.insert("message".into(), failure.message().into());
-    if let Failure::Plugin(fault) = failure {
+    if let Failure::Plugin(fault) | Failure::NoManifest(fault) = failure {
         error.insert("phase".into(), fault.phase().as_str().into());
         error.insert("command".into(), fault.command().into());
         if let Some(remote) = fault.remote() {

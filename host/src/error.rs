@@ -191,6 +191,9 @@ fn describe(f: &mut fmt::Formatter<'_>, cause: &CallError, evidence: &Evidence) 
         (CallError::Closed(reason), None) if matches!(**reason, CloseReason::EndOfFile) => {
             f.write_str("the plugin closed its standard output and lives")
         }
+        (CallError::Closed(reason), _) if matches!(**reason, CloseReason::Local) => {
+            f.write_str("the plugin was stopped by this side")
+        }
         (CallError::Closed(reason), _) => write!(f, "{reason}"),
         (cause, _) => f.write_str(&crate::escape(cause.to_string().as_bytes())),
     }

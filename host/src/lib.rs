@@ -31,7 +31,7 @@ pub use plugin::{CallOptions, Plugin, RunningCall};
 pub use plugline_protocol::contract::Document;
 pub use plugline_protocol::lifecycle::messages::{Level, Log, Progress};
 pub use plugline_protocol::lifecycle::{Identity, InitializeResult, Limits};
-pub use plugline_protocol::peer::{Call, CallError, Canceller, Direction, Kind};
+pub use plugline_protocol::peer::{Call, CallError, Canceller, Direction, Kind, PendingCall, RequestOptions};
 pub use plugline_protocol::wire::error::application as callback_error;
 pub use plugline_protocol::wire::{Error as WireError, ErrorCode};
 pub use process::{Exit, escape};

@@ -153,7 +153,8 @@ impl Plugin {
         self.instance().process.id()
     }
 
-    /// Events of this plugin, from its start. All receivers share one queue.
+    /// Events of this plugin, from its start. All receivers share one queue. It stays open: the last event is
+    /// [`EventKind::Exited`].
     pub fn events(&self) -> Receiver<Event> {
         self.instance().events.receiver()
     }

@@ -13,7 +13,7 @@ def need(good: Any, code: int, message: str, **data: Any) -> None:
     if not good: raise Fault({"code": code, "message": message, "data": data})
 def dump(value: Any) -> bytes: return json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
 def load(path: str, code: int) -> None:
-    try: host["users"] = [{k: v for k, v in user.items() if k != "secret"} for user in json.load(open(path))]
+    try: host["users"] = [{k: v for k, v in user.items() if k != "secret"} for user in json.load(open(str(path)))]
     except (OSError, ValueError, TypeError, AttributeError) as why: need(False, code, f"cannot load {path}: {why}")
 def call(method: str, p: Any) -> Any:
     need(host["state"] != "closing" or method == "rpc.ping", -32003, "shutting down")
