@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -158,8 +159,9 @@ impl Connection {
         })?;
         let reader = this.clone();
         let started = thread("plugline-reader", move || {
-            let reason = reader::read_all(&reader, &read);
-            reader.close(reason);
+            // Whatever happens here, calls must not wait for a reader that is gone.
+            let read = catch_unwind(AssertUnwindSafe(|| reader::read_all(&reader, &read)));
+            reader.close(read.unwrap_or_else(|_| CloseReason::Read(io::Error::other("the reader panicked"))));
         });
         let mut threads = this.threads();
         threads.push(writer);

@@ -236,6 +236,8 @@ fn raw(params: &str) -> &RawValue {
 }
 
 fn ignored(connection: &Connection, method: &str, reason: &str) {
+    // Both may be as long as a line may be; who is told may write it to a pipe that nobody reads.
+    let (method, reason) = (error::shorten(method), error::shorten(reason));
     let what = format!("notification {method:?} ignored: {reason}");
     connection.inner.service.report(Report::Ignored(what));
 }

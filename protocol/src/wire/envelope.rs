@@ -9,7 +9,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::error::{Error, application};
+use super::error::{Error, application, shorten};
 use super::id::RequestId;
 use super::params::{Params, present};
 
@@ -187,7 +187,7 @@ impl<'a> Members<'a> {
                     Malformed::invalid(None, "an error needs an integer code and a string message")
                 })?;
                 if self.id.is_some_and(|id| id.get() == "null") {
-                    let message = error.message.into_owned();
+                    let message = shorten(&error.message).to_owned();
                     return Err(Malformed::Unaddressed { code: error.code, message });
                 }
                 self.response(Outcome::Error(error))

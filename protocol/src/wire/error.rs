@@ -42,7 +42,7 @@ fn server(code: i64, message: impl Into<String>, data: Option<Value>) -> Error {
 }
 
 /// The beginning of a name that the other side chose, short enough for an error.
-pub(super) fn shorten(name: &str) -> &str {
+pub(crate) fn shorten(name: &str) -> &str {
     const LONGEST: usize = 200;
     let mut end = name.len().min(LONGEST);
     while !name.is_char_boundary(end) {

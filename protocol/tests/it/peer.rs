@@ -458,3 +458,14 @@ fn what_a_handler_called_for_a_call_ends_with_that_call() {
     assert_eq!(ended.recv_timeout(PATIENCE).unwrap(), Err(error::CANCELLED));
     assert!(matches!(call.wait(), Err(CallError::Cancelled)));
 }
+
+#[test]
+fn what_is_ignored_is_told_in_short() {
+    let (plugin, mut raw) = End::plugin().hear("a.note", Listener::new(|_: Number| ())).against_raw();
+    raw.notify(&"x".repeat(100_000), &json!({}));
+    raw.notify("a.note", &json!({"n": "x".repeat(100_000)}));
+    for _ in 0..2 {
+        let Seen::Ignored(what) = plugin.report(|_| true) else { panic!("something else was reported") };
+        assert!(what.len() < 1000, "{} bytes", what.len());
+    }
+}

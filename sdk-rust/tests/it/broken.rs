@@ -46,6 +46,16 @@ fn broken_lines_are_answered_and_lived_through() {
 }
 
 #[test]
+fn an_error_that_no_request_waits_for_is_answered_however_long_it_is() {
+    let mut rough = Process::rough_with(&json!({"maxLineBytes": 65536}), &json!({}));
+    let message = "x".repeat(100_000);
+    rough.send(&json!({"jsonrpc": "2.0", "id": null, "error": {"code": 1, "message": message}}));
+    rough.expect_error(&Value::Null, -32600);
+    rough.ping();
+    rough.end().expect_silent();
+}
+
+#[test]
 fn notifications_and_responses_are_never_answered() {
     let mut rough = Process::rough();
     for line in [
