@@ -12,7 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::plugin::Plugin;
 use crate::session::Session;
-use crate::stdio::Stdio;
+use crate::stdio::{Stdio, tell};
 
 /// A person started it: what sysexits(3) calls a usage error.
 const EXIT_USAGE: u8 = 64;
@@ -31,7 +31,7 @@ pub(crate) fn run<S: Send + Sync + 'static>(plugin: Plugin<S>) -> ExitCode {
         serve(plugin, pipes)
     });
     served.unwrap_or_else(|fault| {
-        eprintln!("plugline: cannot serve: {fault}");
+        tell(&format!("cannot serve: {fault}"));
         ExitCode::FAILURE
     })
 }
@@ -66,7 +66,7 @@ fn serve<S: Send + Sync + 'static>(plugin: Plugin<S>, pipes: Pipes) -> io::Resul
         // Nobody reads any more: there is nobody to tell either.
         Some(CloseReason::Write(_)) => ExitCode::SUCCESS,
         Some(reason) => {
-            eprintln!("plugline: the connection ended: {reason}");
+            tell(&format!("the connection ended: {reason}"));
             ExitCode::FAILURE
         }
     })
@@ -75,7 +75,7 @@ fn serve<S: Send + Sync + 'static>(plugin: Plugin<S>, pipes: Pipes) -> io::Resul
 fn finish(connection: &Connection, grace: Duration) -> ExitCode {
     connection.drain(None, grace);
     if !connection.flush(FLUSH) {
-        eprintln!("plugline: the host does not read the last answers");
+        tell("the host does not read the last answers");
     }
     ExitCode::SUCCESS
 }

@@ -16,6 +16,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::method::{Method, Notification};
 use crate::plugin::{Configure, Plugin};
+use crate::stdio::tell;
 
 /// So many messages that were ignored are told on standard error.
 const IGNORED_SHOWN: u32 = 20;
@@ -185,8 +186,8 @@ impl<S: Send + Sync + 'static> Service for Session<S> {
             }
             // Bounded: a host that does not read standard error must not stop the reader.
             Report::Ignored(what) => match self.ignored.fetch_add(1, Ordering::Relaxed) {
-                ..IGNORED_SHOWN => eprintln!("plugline: {what}"),
-                IGNORED_SHOWN => eprintln!("plugline: more was ignored than is shown here"),
+                ..IGNORED_SHOWN => tell(&what),
+                IGNORED_SHOWN => tell("more was ignored than is shown here"),
                 _ => {}
             },
             Report::Stray(_) | Report::Log(_) | Report::Unanswered { .. } => {}

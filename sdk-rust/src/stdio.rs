@@ -1,6 +1,6 @@
 //! Standard input and output, taken away from the program that was started with them.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
@@ -39,4 +39,10 @@ impl Stdio {
         let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).take();
         taken.ok_or_else(|| io::Error::other("this process serves a plugin already"))
     }
+}
+
+/// Says something on standard error, where somebody may read it or not: a host that closed it, or a full disk,
+/// must cost the plugin nothing (`eprintln!` would panic).
+pub(crate) fn tell(what: &str) {
+    let _unheard = writeln!(io::stderr(), "plugline: {what}");
 }

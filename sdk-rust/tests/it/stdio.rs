@@ -1,8 +1,12 @@
 //! Whatever user code and its children do with standard input and output, the wire is not touched.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
 use serde_json::json;
 
-use crate::process::Process;
+use crate::process::{Process, example};
 
 fn spawn(rough: &mut Process, script: &str) -> serde_json::Value {
     rough.result("rough.spawn", &json!({ "script": script }))
@@ -102,4 +106,22 @@ fn on_a_terminal_it_explains_itself() {
             assert!(help.contains(word), "{word:?} is not in {help:?}");
         }
     }
+}
+
+#[test]
+fn a_standard_error_that_takes_nothing_costs_nothing() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut child = Command::new(example("greeter"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"{\"jsonrpc\":\"2.0\",\"method\":\"rough.nobody\"}\n").unwrap();
+    stdin.write_all(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rpc.ping\"}\n").unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout, b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
 }
