@@ -66,12 +66,25 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Whether it may be dropped where nobody takes it. What happens once in a plugin's life is always told.
+    fn is_droppable(&self) -> bool {
+        match self {
+            Self::Log(_)
+            | Self::Stderr(_)
+            | Self::Stray { .. }
+            | Self::Ignored(_)
+            | Self::Unhealthy { .. } => true,
+            Self::Started { .. } | Self::Ready(_) | Self::Exited { .. } => false,
+        }
+    }
+
     fn size(&self) -> usize {
         EVENT_BYTES
             + match self {
                 Self::Log(log) => {
                     let fields = log.fields.iter().map(|(name, value)| name.len() + value.to_string().len());
-                    log.message.len() + fields.sum::<usize>()
+                    let target = log.target.as_ref().map_or(0, String::len);
+                    log.message.len() + target + fields.sum::<usize>()
                 }
                 Self::Stderr(text) | Self::Stray { text, .. } | Self::Ignored(text) => text.len(),
                 Self::Unhealthy { method } => method.len(),
@@ -116,9 +129,7 @@ impl Events {
         let bytes = kind.size();
         let held = self.held.fetch_add(bytes, Ordering::AcqRel);
         let charge = Charge { bytes, total: Arc::clone(&self.held) };
-        // What happens once in a plugin's life is always told.
-        let droppable = bytes > EVENT_BYTES;
-        if droppable && held > 0 && held + bytes > QUEUE_BYTES {
+        if kind.is_droppable() && held > 0 && held + bytes > QUEUE_BYTES {
             self.dropped.fetch_add(1, Ordering::AcqRel);
             return;
         }
@@ -130,6 +141,9 @@ impl Events {
 
 #[cfg(test)]
 mod tests {
+    use plugline_protocol::lifecycle::messages::Level;
+    use serde_json::Map;
+
     use super::*;
 
     #[test]
@@ -145,5 +159,23 @@ mod tests {
         let last = events.receiver().try_recv().unwrap();
         assert_eq!(last.dropped, 1000 - kept as u64);
         assert_eq!(events.held.load(Ordering::Acquire), last._charge.bytes);
+    }
+
+    #[test]
+    fn events_without_text_are_bounded_too() {
+        let events = Events::new();
+        for _ in 0..100_000 {
+            events.send(EventKind::Stderr(String::new()));
+        }
+        assert!(events.held.load(Ordering::Acquire) <= QUEUE_BYTES);
+        let log = |target: String| {
+            let message = String::new();
+            Log { level: Level::Info, message, target: Some(target), fields: Map::new() }
+        };
+        for _ in 0..100 {
+            events.send(EventKind::Log(log("x".repeat(QUEUE_BYTES / 2))));
+        }
+        let held: usize = events.receiver().try_iter().map(|event| event.kind.size()).sum();
+        assert!(held <= QUEUE_BYTES, "{held}");
     }
 }
