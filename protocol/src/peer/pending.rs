@@ -13,6 +13,8 @@ use crate::wire::{Outcome, RequestId};
 
 /// Progress that nobody takes is dropped beyond this many reports a call.
 const PROGRESS_KEPT: usize = 256;
+/// … and beyond this much text in them; bytes. One report is always kept.
+const PROGRESS_BYTES: usize = 256 * 1024;
 
 /// Where the answer of one call arrives.
 #[derive(Debug, Default)]
@@ -24,9 +26,23 @@ pub(super) struct Slot {
 #[derive(Debug, Default)]
 struct SlotState {
     progress: VecDeque<Progress>,
+    /// How much text is in them.
+    progress_bytes: usize,
     outcome: Option<Result<Box<RawValue>, CallError>>,
     /// The caller asked for the call to end.
     cancel: Option<CancelRequest>,
+}
+
+impl SlotState {
+    fn take_progress(&mut self) -> Option<Progress> {
+        let progress = self.progress.pop_front()?;
+        self.progress_bytes -= text_bytes(&progress);
+        Some(progress)
+    }
+}
+
+fn text_bytes(progress: &Progress) -> usize {
+    progress.message.as_ref().map_or(0, String::len)
 }
 
 #[derive(Debug, Clone)]
@@ -57,9 +73,13 @@ impl Slot {
 
     fn progress(&self, progress: Progress) {
         let mut state = self.lock();
-        if state.progress.len() == PROGRESS_KEPT {
-            state.progress.pop_front();
+        let size = text_bytes(&progress);
+        while state.progress.len() == PROGRESS_KEPT || state.progress_bytes + size > PROGRESS_BYTES {
+            if state.take_progress().is_none() {
+                break; // One is always kept.
+            }
         }
+        state.progress_bytes += size;
         state.progress.push_back(progress);
         self.changed.notify_all();
     }
@@ -80,24 +100,26 @@ impl Slot {
     pub(super) fn wait(&self, deadline: Option<Instant>) -> Told {
         let mut state = self.lock();
         loop {
-            if let Some(progress) = state.progress.pop_front() {
+            let cancelled = state.cancel.as_ref().map(|cancel| cancel.wait_until);
+            let until = [deadline, cancelled].into_iter().flatten().min();
+            let left = until.map(|until| until.checked_duration_since(Instant::now()));
+            // Before progress: of that there may be more and more, and the wait has its end all the same.
+            if left == Some(None) && state.outcome.is_none() {
+                return if cancelled.is_some() && cancelled == until {
+                    Told::Settled(Err(CallError::Cancelled))
+                } else {
+                    Told::TimedOut
+                };
+            }
+            if let Some(progress) = state.take_progress() {
                 return Told::Progress(progress);
             }
             if let Some(outcome) = state.outcome.take() {
                 return Told::Settled(outcome);
             }
-            let cancelled = state.cancel.as_ref().map(|cancel| cancel.wait_until);
-            let until = [deadline, cancelled].into_iter().flatten().min();
-            state = match until {
+            state = match left.flatten() {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(until) => {
-                    let Some(left) = until.checked_duration_since(Instant::now()) else {
-                        return if cancelled.is_some_and(|at| at <= until) {
-                            Told::Settled(Err(CallError::Cancelled))
-                        } else {
-                            Told::TimedOut
-                        };
-                    };
+                Some(left) => {
                     self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -292,5 +314,39 @@ impl Pending {
         }
         calls.places.clear();
         self.room.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(text: usize) -> Progress {
+        let message = Some("x".repeat(text));
+        Progress { id: RequestId::Number(0), progress: 1.0, total: None, message }
+    }
+
+    #[test]
+    fn progress_that_never_ends_does_not_put_off_the_deadline() {
+        let slot = Slot::default();
+        slot.progress(report(1));
+        assert!(matches!(slot.wait(Some(Instant::now())), Told::TimedOut));
+        slot.cancel(Duration::ZERO);
+        assert!(matches!(slot.wait(None), Told::Settled(Err(CallError::Cancelled))));
+        // An answer that is there is told with all that came before it.
+        slot.settle(Err(CallError::Refused(String::new())));
+        assert!(matches!(slot.wait(Some(Instant::now())), Told::Progress(_)));
+        assert!(matches!(slot.wait(None), Told::Settled(Err(CallError::Refused(_)))));
+    }
+
+    #[test]
+    fn progress_that_nobody_takes_is_bounded_in_bytes() {
+        let slot = Slot::default();
+        for _ in 0..1000 {
+            slot.progress(report(PROGRESS_BYTES / 10));
+        }
+        assert_eq!(slot.lock().progress.len(), 10);
+        slot.progress(report(2 * PROGRESS_BYTES));
+        assert_eq!(slot.lock().progress.len(), 1);
     }
 }
