@@ -85,6 +85,10 @@ fn plugin_hint(fault: &Error) -> Option<String> {
         Kind::InvalidConfig => {
             "give it a config: --config '{…}' or --config @file; `plugline describe` shows its schema"
         }
+        // The one call of `describe`, which is part of the start.
+        Kind::Timeout if matches!(fault, Error::Call { method, .. } if method == "rpc.discover") => {
+            "is it a plugin? It must answer rpc.discover on stdout and flush; --start-timeout gives it longer, --trace FILE shows what passed"
+        }
         Kind::Timeout => "--timeout gives the call longer; `none` waits for ever",
         Kind::PluginExited if fault.evidence().is_none_or(|evidence| evidence.stderr_tail.is_empty()) => {
             "it said nothing on standard error; run it by hand to see why it ends"
