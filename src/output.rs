@@ -14,6 +14,14 @@ const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const QUIET: Style = Style::new().dimmed();
 
+/// Prints a line to standard error, which may be closed or full: what was done is done all the same, and the exit
+/// code says so (`eprintln!` would panic).
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _unheard = writeln!(anstream::stderr(), $($text)*);
+    }};
+}
+
 /// How errors are printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -61,7 +69,7 @@ pub(crate) fn escape_json(text: &str) -> String {
 
 /// Says that something is not as it should be.
 pub(crate) fn warning(text: &str) {
-    anstream::eprintln!("{WARNING}warning:{WARNING:#} {text}");
+    say!("{WARNING}warning:{WARNING:#} {text}");
 }
 
 /// What a plugin says besides results, for people.
@@ -85,9 +93,9 @@ pub(crate) fn event(event: &Event) {
                 write!(line, " {}={}", escape(name.as_bytes()), escape_json(&value.to_string()))
                     .expect("a string takes all that is written");
             }
-            anstream::eprintln!("{style}[{level}]{style:#} {line}");
+            say!("{style}[{level}]{style:#} {line}");
         }
-        EventKind::Stderr(line) => anstream::eprintln!("{QUIET}[stderr]{QUIET:#} {line}"),
+        EventKind::Stderr(line) => say!("{QUIET}[stderr]{QUIET:#} {line}"),
         EventKind::Stray { text, held_back } => {
             let more =
                 if *held_back > 0 { format!(" ({held_back} before it not shown)") } else { String::new() };
@@ -102,11 +110,11 @@ pub(crate) fn event(event: &Event) {
 /// Why a command failed: what happened in one line, then what is known, then what to try.
 pub(crate) fn failure(failure: &Failure, format: Format) {
     if format == Format::Json {
-        eprintln!("{}", escape_json(&report(failure).to_string()));
+        say!("{}", escape_json(&report(failure).to_string()));
         return;
     }
-    anstream::eprintln!("{ERROR}error:{ERROR:#} {} {QUIET}[{}]{QUIET:#}", failure.message(), failure.kind());
-    let detail = |name: &str, text: &str| anstream::eprintln!("  {QUIET}{name:<8}{QUIET:#} {text}");
+    say!("{ERROR}error:{ERROR:#} {} {QUIET}[{}]{QUIET:#}", failure.message(), failure.kind());
+    let detail = |name: &str, text: &str| say!("  {QUIET}{name:<8}{QUIET:#} {text}");
     match failure {
         Failure::Plugin(fault) | Failure::NoManifest(fault) => {
             detail("command", fault.command());

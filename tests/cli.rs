@@ -291,3 +291,22 @@ fn the_demo_compares_all_of_them() {
 fn completions_are_printed() {
     assert!(stdout(&plugline(&["completions", "bash"])).contains("complete -F _plugline"));
 }
+
+#[test]
+fn a_standard_error_that_takes_nothing_changes_no_exit_code() {
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let code = |args: &[&str]| {
+        Command::new(PLUGLINE).args(args).stdin(Stdio::null()).stderr(full()).status().unwrap().code()
+    };
+    assert_eq!(code(&["call", "nosuch", "a.b"]), Some(3));
+    assert_eq!(code(&["--json", "call", "nosuch", "a.b"]), Some(3));
+    assert_eq!(code(&["describe", "--start-timeout", "bad"]), Some(2));
+}
+
+#[test]
+fn a_plugin_that_does_not_answer_describe_in_time_is_given_longer_by_its_own_option() {
+    let output = plugline(&["describe", "--command", "sleep 100", "--start-timeout", "100ms"]);
+    assert_eq!(output.status.code(), Some(3));
+    let said = stderr(&output);
+    assert!(said.contains("--start-timeout") && !said.contains(" --timeout"), "{said}");
+}
