@@ -63,8 +63,9 @@ fn main() -> ExitCode {
         Command::Call(call) => call.run(),
         Command::Describe(describe) => describe.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "plugline", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "plugline", &mut script);
+            output::print(&String::from_utf8_lossy(&script))
         }
     };
     let code = match done {
