@@ -180,8 +180,8 @@ fn render_method(page: &mut String, method: &Method, style: &Style) {
 /// A param as `plugline call` takes it, quoted for a shell where it must be.
 fn word(name: &str, value: &Value) -> String {
     let word = match value {
-        Value::String(text) => format!("{name}={text}"),
-        value => format!("{name}:={value}"),
+        Value::String(text) => format!("{}={}", safe(name), safe(text)),
+        value => format!("{}:={value}", safe(name)),
     };
     shell_words::quote(&word).into_owned()
 }
