@@ -198,13 +198,14 @@ fn compare(
                 let times = std::iter::once(start).chain(round.medians.iter().map(|median| show(*median)));
                 row.extend(times.map(|time| Cell::new(time).set_alignment(CellAlignment::Right)));
                 let wanted = reference.get_or_insert_with(|| round.answers.clone());
+                let agrees = *wanted == round.answers;
                 for ((method, wanted), got) in METHODS.iter().zip(wanted).zip(&round.answers) {
                     if wanted != got {
                         writeln!(disagreements, "{name} users.{method}: wanted {wanted}, got {got}")
                             .expect("a string takes all that is written");
                     }
                 }
-                row.push(Cell::new(if disagreements.is_empty() { "yes" } else { "NO" }));
+                row.push(Cell::new(if agrees { "yes" } else { "NO" }));
             }
             Err(why) => {
                 row.push(Cell::new(format!("skipped: {why}")));
@@ -266,7 +267,7 @@ impl Round {
             let start = Instant::now();
             let value = call().map_err(|fault| match fault {
                 UsersError::Call(fault) => Failure::Plugin(fault),
-                other => Failure::Demo(other.to_string()),
+                other => Failure::Demo(plugline_host::escape(other.to_string().as_bytes())),
             })?;
             times.push(start.elapsed());
             answer.get_or_insert(value);
