@@ -48,15 +48,23 @@ enum Command {
 /// A plugin that is being stopped when the program ends gets this long: its whole ladder, and a little.
 const SETTLE: Duration = Duration::from_secs(20);
 
+/// The command line cannot be read, or asks for help.
+fn misread(fault: &clap::Error) -> ExitCode {
+    // Nobody is there to read it, which changes nothing.
+    let _unheard = fault.print();
+    if fault.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        let text = fault.to_string();
+        let message = text.lines().next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(message).to_owned();
+        output::failure(&failure::Failure::Usage(message), output::Format::Json);
+    }
+    u8::try_from(fault.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(usage) if usage.use_stderr() && std::env::args().any(|word| word == "--json") => {
-            let failure = Failure::Usage(usage.render().to_string());
-            output::failure(&failure, output::Format::Json);
-            return failure.exit_code();
-        }
-        Err(usage) => usage.exit(),
+        Err(fault) => return misread(&fault),
     };
     let done = match cli.command {
         Command::Demo(demo) => demo.run(),

@@ -152,6 +152,8 @@ fn wrong_usage_exits_with_two() {
     ] {
         assert_eq!(failure(2, args)["kind"], "invalid_request", "{args:?}");
     }
+    assert_eq!(failure(2, &["call"])["kind"], "invalid_request");
+    assert_eq!(failure(2, &["nonsense"])["kind"], "invalid_request");
     assert_eq!(plugline(&["call", "--no-such-option"]).status.code(), Some(2));
     assert_eq!(plugline(&[]).status.code(), Some(2));
 }
