@@ -366,11 +366,11 @@ impl Connection {
 
     /// Tells the callee to stop; says whether it heeds that.
     pub(super) fn send_cancel(&self, id: u64, reason: Option<&str>) -> bool {
-        self.inner.in_flight.cancel_children(&RequestId::Number(id), reason);
         let heeded = self.remote().is_some_and(|remote| remote.cancel);
-        let cancellable =
-            self.inner.pending.unanswered(id).is_some_and(|method| method != methods::INITIALIZE);
-        if heeded && cancellable {
+        // Of a call that was answered, the callbacks go on, detached.
+        let Some(method) = self.inner.pending.unanswered(id) else { return heeded };
+        self.inner.in_flight.cancel_children(&RequestId::Number(id), reason);
+        if heeded && method != methods::INITIALIZE {
             let params = Cancel { id: RequestId::Number(id), reason: reason.map(str::to_owned) };
             let mut line = Vec::with_capacity(128);
             if encode::notification(&mut line, self.send_limit(), methods::CANCEL, &params).is_ok() {

@@ -220,6 +220,25 @@ fn a_caller_cancels() {
 }
 
 #[test]
+fn a_late_cancel_leaves_detached_callbacks_alone() {
+    let (open, opened) = channel();
+    let late = Handler::new(move |(), call: &Call| {
+        opened.recv_timeout(PATIENCE).map_err(|_| error::internal("never opened"))?;
+        Ok::<_, Error>(call.is_cancelled())
+    });
+    let (host, mut raw) = End::host().on("h.late", late).against_raw();
+    let call = host.connection.request("a.b", &(), patient()).unwrap();
+    let canceller = call.canceller();
+    let id = raw.line()["id"].clone();
+    raw.request(1, "h.late", &json!({"_meta": {"parent": id}}));
+    raw.answer(&id, &json!(null));
+    call.wait().unwrap();
+    canceller.cancel(None);
+    open.send(()).unwrap();
+    raw.expect_result(1, &json!(false));
+}
+
+#[test]
 fn a_deadline_cancels_and_the_place_is_held_until_the_answer() {
     let (host, mut raw) = End::host().remote(in_flight(1)).unanswered(SHORT).against_raw();
     let late = host.connection.call::<Value>("a.slow", &(), RequestOptions::timeout(SHORT)).unwrap_err();
