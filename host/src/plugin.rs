@@ -208,7 +208,11 @@ impl Plugin {
     /// [`Error`] where it cannot be sent.
     pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), Error> {
         let instance = self.instance();
-        instance.connection.notify(method, params).map_err(|cause| instance.call_failed(method, cause))
+        let fail = |cause| instance.call_failed(method, cause);
+        if method.starts_with(methods::PREFIX) {
+            return Err(fail(CallError::Refused(format!("{method} is the protocol's own to send"))));
+        }
+        instance.connection.notify(method, params).map_err(fail)
     }
 
     /// Asks whether it answers, and says how long that took.

@@ -34,6 +34,7 @@ fn what_may_not_be_sent_is_not() {
         ["", "two words", "line\nbreak", "ümlaut", "a/b", "rpc.cancel", "rpc.shutdown", "rpc.initialize"]
     {
         assert_eq!(kind(plugin.call::<Value>(method, &json!({}))), Kind::InvalidRequest, "{method:?}");
+        assert_eq!(kind(plugin.notify(method, &json!({}))), Kind::InvalidRequest, "{method:?}");
     }
     for params in [json!([1, 2]), json!(7), json!("text"), json!({"_meta": {}})] {
         assert_eq!(kind(plugin.call::<Value>("t.echo", &params)), Kind::InvalidRequest, "{params}");
