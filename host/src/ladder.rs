@@ -108,9 +108,10 @@ pub(crate) fn descend_later(instance: Arc<Instance>) {
         }
     };
     if std::thread::Builder::new().name("plugline-ladder".into()).spawn(descent).is_err() {
-        // No thread can be had: what needs no waiting is done here.
+        // No thread can be had: what needs no waiting is done here, and the rest by whoever stops it.
         instance.connection.abort();
         instance.process.signal(Signal::Kill);
+        instance.not_descended();
     }
 }
 

@@ -385,17 +385,28 @@ impl Instance {
     }
 
     fn stop(self: &Arc<Self>) -> Stopped {
-        self.enter_stopping(true, |this| {
-            let how = ladder::descend(this, LadderFrom::Shutdown);
-            this.stopped(how);
-        });
-        let mut stage = self.life.lock();
         loop {
-            match *stage {
-                Stage::Stopped { how, .. } => return how,
-                _ => stage = self.life.changed.wait(stage).unwrap_or_else(PoisonError::into_inner),
+            self.enter_stopping(true, |this| {
+                let how = ladder::descend(this, LadderFrom::Shutdown);
+                this.stopped(how);
+            });
+            let mut stage = self.life.lock();
+            loop {
+                match *stage {
+                    Stage::Stopped { how, .. } => return how,
+                    Stage::Running => break, // Whoever was to do it could not.
+                    Stage::Stopping { .. } => {
+                        stage = self.life.changed.wait(stage).unwrap_or_else(PoisonError::into_inner);
+                    }
+                }
             }
         }
+    }
+
+    /// Nobody could descend the ladder: whoever stops it does, rather than wait for ever.
+    pub(crate) fn not_descended(&self) {
+        *self.life.lock() = Stage::Running;
+        self.life.changed.notify_all();
     }
 
     /// The ladder was descended.
