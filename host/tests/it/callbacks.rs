@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-use plugline_host::{Call, CallOptions, Kind, WireError, callback_error};
+use plugline_host::{Call, CallOptions, Canceller, Direction, Kind, WireError, callback_error};
 use serde_json::{Value, json};
 
 use crate::support::{PATIENCE, cancelling, eventually, kind, start_with};
@@ -122,4 +122,34 @@ fn a_callback_in_flight_when_the_plugin_ends_harms_nobody() {
     leave.send(()).unwrap();
     finished.recv_timeout(PATIENCE).unwrap();
     eventually("nothing is in flight", || plugin.in_flight() == 0);
+}
+
+#[test]
+fn a_transcript_may_cancel_the_call_whose_callback_is_answered() {
+    let canceller = Arc::new(Mutex::new(None::<Canceller>));
+    let (begun, held) = (Arc::clone(&canceller), Arc::clone(&canceller));
+    let plugin = start_with("plugin", &cancelling(), move |launch| {
+        launch
+            .callback("host.echo", move |params: Value, _: &Call| {
+                eventually("the call is known", || begun.lock().unwrap().is_some());
+                Ok::<_, WireError>(params)
+            })
+            .transcript(move |direction, line| {
+                if direction == Direction::Sent && memmem(line, b"\"result\"") {
+                    held.lock().unwrap().as_ref().unwrap().cancel(None);
+                }
+            })
+    });
+    let call =
+        plugin.begin("t.call_back", &call_back("host.echo", &json!({})), CallOptions::default()).unwrap();
+    *canceller.lock().unwrap() = Some(call.canceller());
+    // Cancelled, or done already: it ends.
+    let _either = call.wait::<Value>();
+    // And the next callback is taken.
+    let echoed: Value = plugin.call("t.call_back", &call_back("host.echo", &json!({"a": 1}))).unwrap();
+    assert_eq!(echoed, json!({"a": 1}));
+}
+
+fn memmem(line: &[u8], part: &[u8]) -> bool {
+    line.windows(part.len()).any(|window| window == part)
 }

@@ -340,7 +340,9 @@ impl Connection {
     }
 
     fn push_answer(&self, id: &RequestId, line: &[u8]) {
-        self.record_sent(line);
+        if self.inner.in_flight.contains(id) {
+            self.record_sent(line);
+        }
         self.inner.in_flight.answer(id, || {
             // Closed: nobody is there to hear it.
             let _closed = self.inner.outbox.push(line);
