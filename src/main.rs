@@ -17,8 +17,6 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::failure::Failure;
-
 /// Plugins in any language, over stdin and stdout.
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
