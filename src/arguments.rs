@@ -31,7 +31,7 @@ pub(crate) struct PluginOptions {
     /// Wait for everything for ever: for debuggers.
     #[arg(long)]
     pub(crate) no_timeouts: bool,
-    /// Write every line that passes to this file, with times.
+    /// Write every line that passes to this file as it is, the config included, with times.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Take any stray output of the plugin as a violation of the protocol.

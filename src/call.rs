@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use crossbeam_channel::{bounded, select};
 use indicatif::{ProgressBar, ProgressStyle};
-use plugline_host::{CallOptions, EventKind, Plugin, Progress};
+use plugline_host::{CallOptions, Event, EventKind, Plugin, Progress};
 
 use crate::arguments::{Patience, PluginOptions, params, patience};
 use crate::failure::Failure;
@@ -61,9 +62,22 @@ fn call(
 ) -> Result<(), Failure> {
     let call = plugin.begin(method, params, options)?;
     let bar = Bar::new();
-    let result = call.wait_with_progress(|progress| {
-        bar.show(&progress);
-        bar.0.suspend(|| show_events(plugin));
+    let result = std::thread::scope(|scope| {
+        let (_ended, ending) = bounded::<()>(0);
+        let (events, shown) = (plugin.events(), &bar);
+        // What the plugin says is shown as it comes; the thread ends when `_ended` is dropped.
+        scope.spawn(move || {
+            loop {
+                select! {
+                    recv(events) -> event => match event {
+                        Ok(event) => shown.0.suspend(|| show_event(&event)),
+                        Err(_) => return,
+                    },
+                    recv(ending) -> _ => return,
+                }
+            }
+        });
+        call.wait_with_progress(|progress| bar.show(&progress))
     });
     bar.0.finish_and_clear();
     show_events(plugin);
@@ -72,9 +86,13 @@ fn call(
 
 fn show_events(plugin: &Plugin) {
     for event in plugin.events().try_iter() {
-        if !matches!(event.kind, EventKind::Started { .. } | EventKind::Ready(_) | EventKind::Exited { .. }) {
-            output::event(&event);
-        }
+        show_event(&event);
+    }
+}
+
+fn show_event(event: &Event) {
+    if !matches!(event.kind, EventKind::Started { .. } | EventKind::Ready(_) | EventKind::Exited { .. }) {
+        output::event(event);
     }
 }
 

@@ -195,7 +195,7 @@ fn describe(f: &mut fmt::Formatter<'_>, cause: &CallError, evidence: &Evidence) 
             f.write_str("the plugin was stopped by this side")
         }
         (CallError::Closed(reason), _) => write!(f, "{reason}"),
-        (cause, _) => f.write_str(&crate::escape(cause.to_string().as_bytes())),
+        (cause, _) => write!(f, "{cause}"),
     }
 }
 

@@ -124,8 +124,14 @@ impl Launch {
     }
 
     /// What the host accepts from the plugin.
+    ///
+    /// # Panics
+    /// Where a limit is below its minimum.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
+        if let Some((name, minimum)) = limits.below_minimum() {
+            panic!("{name} must be at least {minimum}");
+        }
         self.limits = limits;
         self
     }

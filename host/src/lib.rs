@@ -33,6 +33,7 @@ pub use plugline_protocol::lifecycle::messages::{Level, Log, Progress};
 pub use plugline_protocol::lifecycle::{Identity, InitializeResult, Limits};
 pub use plugline_protocol::peer::{Call, CallError, Canceller, Direction, Kind, PendingCall, RequestOptions};
 pub use plugline_protocol::wire::error::application as callback_error;
+pub use plugline_protocol::wire::escape;
 pub use plugline_protocol::wire::{Error as WireError, ErrorCode};
-pub use process::{Exit, escape};
+pub use process::Exit;
 pub use timeouts::Timeouts;

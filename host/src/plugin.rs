@@ -11,6 +11,7 @@ use plugline_protocol::lifecycle::{InitializeParams, InitializeResult, methods};
 use plugline_protocol::peer::{
     CallError, Canceller, Connection, HandshakeError, PendingCall, RequestOptions, Setup,
 };
+use plugline_protocol::wire::escape;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,7 +21,7 @@ use crate::error::{Error, Evidence, is_loss};
 use crate::event::{Event, EventKind, Events};
 use crate::ladder::{self, From as LadderFrom, Rung, Stopped};
 use crate::launch::Launch;
-use crate::process::{Command, Exit, Process, escape};
+use crate::process::{Command, Exit, Process};
 use crate::service::HostService;
 use crate::timeouts::Timeouts;
 
@@ -202,7 +203,7 @@ impl Plugin {
         Ok(RunningCall { instance: Arc::clone(instance), method: method.to_owned(), call })
     }
 
-    /// Sends a notification.
+    /// Sends a notification. Waits as long as a call would where much is queued already.
     ///
     /// # Errors
     /// [`Error`] where it cannot be sent.
@@ -212,7 +213,7 @@ impl Plugin {
         if method.starts_with(methods::PREFIX) {
             return Err(fail(CallError::Refused(format!("{method} is the protocol's own to send"))));
         }
-        instance.connection.notify(method, params).map_err(fail)
+        instance.connection.notify(method, params, instance.timeouts.call).map_err(fail)
     }
 
     /// Asks whether it answers, and says how long that took.

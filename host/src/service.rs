@@ -6,14 +6,11 @@ use std::time::{Duration, Instant};
 
 use plugline_protocol::lifecycle::methods;
 use plugline_protocol::peer::{Connection, Handler, Listener, Report, Route, Service};
-use plugline_protocol::wire::{Error, Params, error};
+use plugline_protocol::wire::{Error, Params, error, escape, quote};
 
 use crate::event::{EventKind, Events};
 use crate::plugin::Instance;
-use crate::process::escape;
 
-/// How much of a stray line is quoted; bytes.
-const QUOTE_BYTES: usize = 200;
 /// So many stray lines of a connection are always reported …
 const STRAY_ALWAYS: u64 = 10;
 /// … and so many in each of these from then on.
@@ -87,10 +84,7 @@ impl Service for HostService {
     fn report(&self, report: Report<'_>) {
         match report {
             Report::Stray(line) => {
-                let mut text = escape(&line[..line.len().min(QUOTE_BYTES)]);
-                if line.len() > QUOTE_BYTES {
-                    text.push('…');
-                }
+                let text = quote(line);
                 let mut stray = self.stray();
                 stray.first.get_or_insert_with(|| text.clone());
                 if let Some(held_back) = stray.admit(Instant::now()) {

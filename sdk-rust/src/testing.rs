@@ -174,7 +174,7 @@ impl Running {
     /// # Errors
     /// [`CallError`] where it cannot be sent.
     pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), CallError> {
-        self.host_side.notify(method, params)
+        self.host_side.notify(method, params, Some(PATIENCE))
     }
 
     /// The host's end, for whatever else a test wants to do.

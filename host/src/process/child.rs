@@ -139,9 +139,7 @@ impl Process {
             let settled = || {
                 // A panic there was reported by the panic hook.
                 let _panicked = drain.join();
-                if let Some(guard) = guard {
-                    guard.dismiss();
-                }
+                drop(guard);
             };
             reaped.reap(child, settled, exited);
         })?;

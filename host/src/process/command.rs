@@ -114,7 +114,7 @@ impl fmt::Display for Command {
 }
 
 fn word(f: &mut fmt::Formatter<'_>, word: &OsStr) -> fmt::Result {
-    let text = super::escape(Path::new(word).as_os_str().as_encoded_bytes());
+    let text = plugline_protocol::wire::escape(Path::new(word).as_os_str().as_encoded_bytes());
     let plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         f.write_str(&text)

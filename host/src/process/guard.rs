@@ -35,12 +35,13 @@ impl Guard {
         sys::detach(&mut command);
         Ok(Self { shell: spawner::spawn(command)?, stdin })
     }
+}
 
-    /// The plugin is gone: so is the guard, when this returns.
-    pub(super) fn dismiss(mut self) {
+/// The plugin is gone: so is the guard when it is dropped.
+impl Drop for Guard {
+    fn drop(&mut self) {
         // A guard that somebody killed needs no dismissal.
         let _gone = self.stdin.write_all(b"done\n");
-        drop(self.stdin);
         let _reaped_elsewhere = self.shell.wait();
     }
 }

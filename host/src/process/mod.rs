@@ -15,4 +15,3 @@ mod sys;
 pub use child::Exit;
 pub(crate) use child::{Process, Signal};
 pub(crate) use command::{Command, SpawnError};
-pub use stderr::escape;

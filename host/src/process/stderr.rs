@@ -1,11 +1,11 @@
 //! A plugin's standard error: always drained, its end kept, escaped before anyone sees it.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use plugline_protocol::peer::{Block, Wake};
+use plugline_protocol::wire::escape;
 
 /// How much of the end is kept; bytes.
 const TAIL_BYTES: usize = 16 * 1024;
@@ -80,39 +80,9 @@ pub(super) fn drain(pipe: &OwnedFd, ended: &Wake, tail: &Tail, mut listen: impl 
     }
 }
 
-/// What a plugin says, made safe for a terminal or a log line: control characters, bidirectional controls and
-/// bytes that are no UTF-8 are written out.
-pub fn escape(bytes: &[u8]) -> String {
-    let mut escaped = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\t' => escaped.push(c),
-                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                    escaped.extend(c.escape_unicode());
-                }
-                c if c.is_control() => escaped.extend(c.escape_unicode()),
-                c => escaped.push(c),
-            }
-        }
-        for byte in chunk.invalid() {
-            write!(escaped, "\\x{byte:02x}").expect("a string takes all that is written");
-        }
-    }
-    escaped
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nothing_reaches_a_terminal_as_it_was() {
-        assert_eq!(
-            escape(b"\x1b]0;x\x07 \xc2\x9b \xff \xe2\x80\xae\t."),
-            "\\u{1b}]0;x\\u{7} \\u{9b} \\xff \\u{202e}\t."
-        );
-    }
 
     #[test]
     fn the_tail_is_bounded_and_keeps_the_end() {

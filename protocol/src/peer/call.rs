@@ -147,7 +147,8 @@ impl Call {
     /// # Errors
     /// [`CallError`] where the notification cannot be sent.
     pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), CallError> {
-        self.connection.notify(method, params)
+        let left = self.incoming.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        self.connection.notify(method, params, left)
     }
 
     /// The connection that the call came by.

@@ -268,15 +268,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a notification.
+    /// Sends a notification. Waits, at most that long, where much is queued already.
     ///
     /// # Errors
     /// [`CallError`] where it cannot be sent.
-    pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), CallError> {
+    pub fn notify(
+        &self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+        timeout: Option<Duration>,
+    ) -> Result<(), CallError> {
         self.check_method(method, true)?;
         let mut line = Vec::with_capacity(256);
         encode::notification(&mut line, self.send_limit(), method, params)?;
-        self.send(&line, None).map_err(|fault| self.not_sent(&fault, || unreachable!("no deadline was set")))
+        let timed_out = || CallError::Timeout { after: timeout.unwrap_or_default() };
+        self.send(&line, timeout.map(timer::later)).map_err(|fault| self.not_sent(&fault, timed_out))
     }
 
     /// Sends a notification of the protocol that may be lost: too long, unserialisable, nobody there.
@@ -323,8 +329,13 @@ impl Connection {
 
     /// Before it is queued: the transcript has a line before anyone can have answered it.
     fn record_sent(&self, line: &[u8]) {
+        self.record(Direction::Sent, line.strip_suffix(b"\n").unwrap_or(line));
+    }
+
+    pub(super) fn record(&self, direction: Direction, line: &[u8]) {
         if let Some(transcript) = &self.inner.transcript {
-            transcript(Direction::Sent, line.strip_suffix(b"\n").unwrap_or(line));
+            // Reported by the panic hook; the connection is not to suffer from it.
+            let _panicked = catch_unwind(AssertUnwindSafe(|| transcript(direction, line)));
         }
     }
 
@@ -373,10 +384,14 @@ impl Connection {
         let Some(method) = self.inner.pending.unanswered(id) else { return heeded };
         self.inner.in_flight.cancel_children(&RequestId::Number(id), reason);
         if heeded && method != methods::INITIALIZE {
-            let params = Cancel { id: RequestId::Number(id), reason: reason.map(str::to_owned) };
             let mut line = Vec::with_capacity(128);
-            if encode::notification(&mut line, self.send_limit(), methods::CANCEL, &params).is_ok() {
-                self.send_urgent(&line);
+            // A reason that is too long is left out.
+            for reason in [reason.map(str::to_owned), None] {
+                let params = Cancel { id: RequestId::Number(id), reason };
+                if encode::notification(&mut line, self.send_limit(), methods::CANCEL, &params).is_ok() {
+                    self.send_urgent(&line);
+                    break;
+                }
             }
         }
         heeded

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::wire::{EncodeError, Error, error};
+use crate::wire::{EncodeError, Error, error, escape};
 
 /// What kind of failure it is: a closed set, the same in the API, on the command line and in reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,7 +88,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
     /// The callee answered with an error.
-    #[error("error {}: {}", .0.code.code(), .0.message)]
+    #[error("error {}: {}", .0.code.code(), escape(.0.message.as_bytes()))]
     Remote(Error),
     /// No answer came in time.
     #[error("no answer within {after:.1?}")]
@@ -106,7 +106,7 @@ pub enum CallError {
     #[error("the request was not sent: {0}")]
     Refused(String),
     /// An answer came, but its result or error cannot be taken.
-    #[error("the answer cannot be taken: {0}")]
+    #[error("the answer cannot be taken: {}", escape(.0.as_bytes()))]
     Undecodable(String),
     /// The connection ended before an answer came.
     #[error("the connection ended: {0}")]

@@ -6,8 +6,8 @@
 //!
 //! # Who runs where
 //!
-//! - One reader thread a connection takes lines in. It runs no user code but the checks of a refused
-//!   request's params, takes no lock while it does, and never waits for a write.
+//! - One reader thread a connection takes lines in. It runs no user code but a transcript and the
+//!   checks of a refused request's params, takes no lock while it does, and never waits for a write.
 //! - One writer thread a connection writes queued lines out. Nobody else touches the write end.
 //! - Handlers run on workers of one pool for the whole process; notifications one after another, and a
 //!   request that came after a notification only once that has been handled (`lane.rs`).

@@ -1,6 +1,5 @@
 //! The reader thread: lines in, and what each side makes of them.
 
-use std::fmt::Write as _;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,11 +19,9 @@ use crate::lifecycle::messages::{Cancel, Log, Progress};
 use crate::lifecycle::{InitializeResult, methods};
 use crate::wire::{
     Error, Frame, LineDecoder, Malformed, Message, Notification, Outcome, Params, Request, RequestId,
-    Response, decode, encode, error,
+    Response, decode, encode, error, quote,
 };
 
-/// How much of an offending line is quoted; bytes.
-const QUOTE_BYTES: usize = 200;
 /// What may still stand in the pipe when the process at the other end is gone; more than any pipe holds.
 const LEFT_BYTES: usize = 2 * 1024 * 1024;
 
@@ -83,9 +80,7 @@ fn take(connection: &Connection, frame: Frame<'_>) -> Result<(), CloseReason> {
             Ok(())
         }
         Frame::Line(line) => {
-            if let Some(transcript) = &connection.inner.transcript {
-                transcript(Direction::Received, line);
-            }
+            connection.record(Direction::Received, line);
             match decode(line) {
                 Ok(Message::Request(request)) => take_request(connection, line, request),
                 Ok(Message::Notification(notification)) => {
@@ -144,30 +139,6 @@ fn judge_malformed(connection: &Connection, line: &[u8], malformed: &Malformed) 
 
 fn violation(line: &[u8], reason: impl Into<String>) -> CloseReason {
     CloseReason::Violation(Violation::Message { reason: reason.into(), quote: quote(line) })
-}
-
-/// The first bytes of a line, printable: what comes from the other side may be meant for a terminal.
-pub(super) fn quote(line: &[u8]) -> String {
-    let head = &line[..line.len().min(QUOTE_BYTES)];
-    let mut quoted = String::with_capacity(head.len());
-    for chunk in head.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}')
-            {
-                quoted.extend(c.escape_unicode());
-            } else {
-                quoted.push(c);
-            }
-        }
-        for byte in chunk.invalid() {
-            write!(quoted, "\\x{byte:02x}").expect("a string takes all that is written");
-        }
-    }
-    if line.len() > QUOTE_BYTES {
-        quoted.push('…');
-    }
-    quoted
 }
 
 fn take_response(connection: &Connection, response: &Response<'_>) {
@@ -362,17 +333,4 @@ fn refuse(connection: &Connection, id: Option<&RequestId>, fault: &Error) {
     // The reasons quote at most a little of the line, so the error always fits.
     encode::error(&mut line, limit, id, fault).expect("a short error can be encoded");
     connection.send_urgent(&line);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_are_printable_and_short() {
-        assert_eq!(quote(b"plain \xc3\xa4"), "plain \u{e4}");
-        assert_eq!(quote(b"\x1b[2J\x07\xff\xe2\x80\xae"), "\\u{1b}[2J\\u{7}\\xff\\u{202e}");
-        let long = quote(&[b'x'; 1000]);
-        assert_eq!(long.chars().count(), QUOTE_BYTES + 1);
-    }
 }

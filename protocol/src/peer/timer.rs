@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 type Task = Box<dyn FnOnce() + Send>;
@@ -31,11 +31,13 @@ impl Ord for Entry {
     }
 }
 
-#[derive(Default)]
 struct Timer {
-    entries: Mutex<(BinaryHeap<Reverse<Entry>>, u64)>,
+    /// What is to be done, how much ever was, and whether the thread runs.
+    entries: Mutex<(BinaryHeap<Reverse<Entry>>, u64, bool)>,
     changed: Condvar,
 }
+
+static TIMER: Timer = Timer { entries: Mutex::new((BinaryHeap::new(), 0, false)), changed: Condvar::new() };
 
 /// The time after that long; a century from now where the clock does not reach so far.
 pub(super) fn later(after: Duration) -> Instant {
@@ -50,16 +52,13 @@ pub(super) fn later_than(since: Instant, after: Duration) -> Instant {
 
 /// Runs a short task at that time, on the timer's thread.
 pub(super) fn at(due: Instant, task: Task) {
-    static TIMER: OnceLock<&'static Timer> = OnceLock::new();
-    let timer = *TIMER.get_or_init(|| {
-        let timer: &'static Timer = Box::leak(Box::default());
-        std::thread::Builder::new()
-            .name("plugline-timer".into())
-            .spawn(|| timer.run())
-            .expect("the process can start one thread");
-        timer
-    });
+    let timer = &TIMER;
     let mut entries = timer.entries.lock().unwrap_or_else(PoisonError::into_inner);
+    if !entries.2 {
+        // Where no thread can be had now, the next task tries again, and this one waits for it.
+        let started = std::thread::Builder::new().name("plugline-timer".into()).spawn(|| TIMER.run());
+        entries.2 = started.is_ok();
+    }
     let order = entries.1;
     entries.1 += 1;
     entries.0.push(Reverse(Entry { due, order, task }));

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// An idle worker ends after this long.
@@ -19,36 +19,43 @@ struct Pool {
 struct State {
     jobs: VecDeque<Job>,
     idle: usize,
-    threads: usize,
 }
 
 static POOL: Pool =
-    Pool { state: Mutex::new(State { jobs: VecDeque::new(), idle: 0, threads: 0 }), work: Condvar::new() };
+    Pool { state: Mutex::new(State { jobs: VecDeque::new(), idle: 0 }), work: Condvar::new() };
 
 /// Runs a job soon, on a thread of its own for as long as it takes.
 ///
 /// # Errors
-/// Gives the job back where no thread could be started and there is none that would come to it.
+/// Gives the job back where no thread is idle and none can be started.
 pub(super) fn spawn(job: Job) -> Result<(), Job> {
     let mut state = POOL.lock();
-    state.jobs.push_back(job);
-    if state.idle >= state.jobs.len() {
+    if state.idle > state.jobs.len() {
+        state.jobs.push_back(job);
         POOL.work.notify_one();
         return Ok(());
     }
-    state.threads += 1;
     drop(state);
-    let started = std::thread::Builder::new().name("plugline-worker".into()).spawn(|| POOL.work());
-    if started.is_err() {
-        let mut state = POOL.lock();
-        state.threads -= 1;
-        if state.threads == 0
-            && let Some(job) = state.jobs.pop_back()
-        {
-            return Err(job);
+    // Kept aside, so that it can be given back.
+    let first = Arc::new(Mutex::new(Some(job)));
+    let taken = Arc::clone(&first);
+    let take = |job: &Mutex<Option<Job>>| job.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let started = std::thread::Builder::new().name("plugline-worker".into()).spawn(move || {
+        if let Some(job) = take(&taken) {
+            run(job);
         }
+        POOL.work();
+    });
+    match started {
+        Ok(_) => Ok(()),
+        Err(_) => take(&first).map_or(Ok(()), Err),
     }
-    Ok(())
+}
+
+fn run(job: Job) {
+    // A handler's panic is caught where its answer is made; what comes through here is reported by the panic hook
+    // and must not cost the pool a thread.
+    let _panic = catch_unwind(AssertUnwindSafe(job));
 }
 
 impl Pool {
@@ -61,9 +68,7 @@ impl Pool {
         loop {
             if let Some(job) = state.jobs.pop_front() {
                 drop(state);
-                // A handler's panic is caught where its answer is made; what comes through here is
-                // reported by the panic hook and must not cost the pool its count.
-                let _panic = catch_unwind(AssertUnwindSafe(job));
+                run(job);
                 state = self.lock();
                 continue;
             }
@@ -72,7 +77,6 @@ impl Pool {
             state = guard;
             state.idle -= 1;
             if waited.timed_out() && state.jobs.is_empty() {
-                state.threads -= 1;
                 return;
             }
         }

@@ -4,6 +4,7 @@
 //! knows their type. No untagged enums: a message is never guessed from its shape.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -11,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::error::{Error, application, shorten};
 use super::id::RequestId;
-use super::params::{Params, present};
+use super::params::Params;
 
 /// One message, borrowed from its line.
 #[derive(Debug)]
@@ -252,17 +253,17 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
 }
 
+/// An error object, taken as far as it can be: of a member that stands twice the last one counts, and a message
+/// that is no Unicode string is replaced.
 fn remote_error(raw: &RawValue) -> Option<RemoteError<'_>> {
-    #[derive(serde::Deserialize)]
-    struct Object<'a> {
-        code: i64,
-        #[serde(borrow)]
-        message: Cow<'a, str>,
-        #[serde(borrow, default, deserialize_with = "present")]
-        data: Option<&'a RawValue>,
-    }
-    let object: Object<'_> = serde_json::from_str(raw.get()).ok()?;
-    Some(RemoteError { code: object.code, message: object.message, data: object.data })
+    let members: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).ok()?;
+    let code = serde_json::from_str(members.get("code")?.get()).ok()?;
+    let message = *members.get("message")?;
+    let message = match string(message) {
+        None if message.get().starts_with('"') => "(a message that is not Unicode)".into(),
+        message => message?,
+    };
+    Some(RemoteError { code, message, data: members.get("data").copied() })
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
@@ -375,6 +376,18 @@ mod tests {
             "error 1 1 m Some(\"null\")",
         );
         check(r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}"#, "error 1 1 m None");
+    }
+
+    #[test]
+    fn an_error_is_taken_as_far_as_it_can_be() {
+        check(
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":0,"code":1,"message":"m","x":0}}"#,
+            "error 1 1 m None",
+        );
+        check(
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"\ud800","data":"\ud800"}}"#,
+            r#"error 1 1 (a message that is not Unicode) Some("\"\\ud800\"")"#,
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod error;
 mod frame;
 mod id;
 mod params;
+mod text;
 
 pub use encode::EncodeError;
 pub use envelope::{Malformed, Message, Notification, Outcome, RemoteError, Request, Response, decode};
@@ -16,3 +17,4 @@ pub use error::{Error, ErrorCode, ParamFault};
 pub use frame::{Frame, LineDecoder};
 pub use id::{InvalidId, MAX_ID_BYTES, MAX_INTEGER, RequestId};
 pub use params::{Meta, Params};
+pub use text::{escape, quote};

@@ -132,6 +132,8 @@ fn a_cancelled_call_ends_with_its_callback() {
     rough.request(1, "rough.callback", &ask("why"));
     let asked = expect_question(&rough, "why", &json!(1));
     rough.notify("rpc.cancel", &json!({"id": 1}));
+    let cancel = rough.line();
+    assert_eq!((&cancel["method"], &cancel["params"]["id"]), (&json!("rpc.cancel"), &asked));
     rough.send(&json!({"jsonrpc": "2.0", "id": asked, "error": {"code": -32004, "message": "cancelled"}}));
     rough.expect_error(&json!(1), -32004);
     rough.end().expect_silent();

@@ -48,7 +48,7 @@ fn once_it_succeeded_another_changes_nothing() {
 fn after_one_that_failed_another_may_succeed() {
     let at = |path: &str| json!({"errors": [{"path": path}]});
     let failures = [
-        (json!({}), -32602, at("")),
+        (json!({}), -32602, at("/protocolVersions")),
         (json!([1]), -32602, at("")),
         (json!({"protocolVersions": 1}), -32602, at("/protocolVersions")),
         (json!({"protocolVersions": [1], "limits": 3}), -32602, at("/limits")),
