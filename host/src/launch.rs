@@ -129,10 +129,7 @@ impl Launch {
     /// Where a limit is below its minimum.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        if let Some((name, minimum)) = limits.below_minimum() {
-            panic!("{name} must be at least {minimum}");
-        }
-        self.limits = limits;
+        self.limits = limits.checked();
         self
     }
 

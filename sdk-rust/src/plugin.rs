@@ -152,10 +152,7 @@ impl<S: Send + Sync + 'static> Plugin<S> {
     /// Where a limit is below its minimum.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
-        if let Some((name, minimum)) = limits.below_minimum() {
-            panic!("{name} must be at least {minimum}");
-        }
-        self.limits = limits;
+        self.limits = limits.checked();
         self
     }
 

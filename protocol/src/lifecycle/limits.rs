@@ -36,6 +36,18 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The same limits, for an API that takes them from a program rather than from the wire.
+    ///
+    /// # Panics
+    /// Where one is below its minimum.
+    #[must_use]
+    pub fn checked(self) -> Self {
+        if let Some((name, minimum)) = self.below_minimum() {
+            panic!("{name} must be at least {minimum}");
+        }
+        self
+    }
+
     /// The first member that is below its minimum: its name on the wire, and the minimum.
     pub fn below_minimum(&self) -> Option<(&'static str, u64)> {
         let kib64 = 64 * 1024;

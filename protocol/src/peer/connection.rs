@@ -9,7 +9,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::error::{CallError, CloseReason};
 use super::inflight::InFlight;
@@ -23,7 +22,7 @@ use super::service::{Report, Service};
 use super::timer;
 use crate::lifecycle::messages::{Cancel, Log};
 use crate::lifecycle::{HANDSHAKE_LINE_BYTES, Limits, methods};
-use crate::wire::{EncodeError, Error, Meta, RequestId, encode, error};
+use crate::wire::{Meta, RequestId, encode, error};
 
 /// A plugin that no longer reads may have answered, or said on stdout why, before it ended: so long, after a
 /// failed write, the host's reader has to come to the end of that.
@@ -194,7 +193,7 @@ impl Connection {
         self.inner.remote.get()
     }
 
-    fn send_limit(&self) -> usize {
+    pub(super) fn send_limit(&self) -> usize {
         self.remote().map_or(HANDSHAKE_LINE_BYTES, |remote| remote.limits.max_line_bytes)
     }
 
@@ -328,7 +327,7 @@ impl Connection {
     }
 
     /// Before it is queued: the transcript has a line before anyone can have answered it.
-    fn record_sent(&self, line: &[u8]) {
+    pub(super) fn record_sent(&self, line: &[u8]) {
         self.record(Direction::Sent, line.strip_suffix(b"\n").unwrap_or(line));
     }
 
@@ -337,44 +336,6 @@ impl Connection {
             // Reported by the panic hook; the connection is not to suffer from it.
             let _panicked = catch_unwind(AssertUnwindSafe(|| transcript(direction, line)));
         }
-    }
-
-    /// Answers a request that this side has in flight, exactly once.
-    pub(super) fn answer(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>) {
-        let line = self.encode_answer(id, outcome);
-        // Room is waited for before the lock is taken (the reader takes it too), and the line is queued under
-        // it, so that whoever sees the place free finds the answer on its way.
-        if self.inner.outbox.wait_for_room(line.len(), None).is_err() {
-            return self.inner.in_flight.answer(id, || ()); // Nobody is there to hear it.
-        }
-        self.push_answer(id, &line);
-    }
-
-    fn push_answer(&self, id: &RequestId, line: &[u8]) {
-        if self.inner.in_flight.contains(id) {
-            self.record_sent(line);
-        }
-        self.inner.in_flight.answer(id, || {
-            // Closed: nobody is there to hear it.
-            let _closed = self.inner.outbox.push(line);
-        });
-    }
-
-    pub(super) fn encode_answer(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>) -> Vec<u8> {
-        let limit = self.send_limit();
-        let mut line = Vec::with_capacity(256);
-        let encoded = match outcome {
-            Ok(raw) => encode::result(&mut line, limit, id, raw),
-            Err(fault) => encode::error(&mut line, limit, Some(id), fault),
-        };
-        if let Err(fault) = encoded {
-            let instead = match fault {
-                EncodeError::TooLarge { limit, size } => error::too_large(limit, Some(size)),
-                other => error::internal(format!("the answer cannot be sent: {other}")),
-            };
-            encode::error(&mut line, usize::MAX, Some(id), &instead).expect("a short error can be encoded");
-        }
-        line
     }
 
     /// Tells the callee to stop; says whether it heeds that.
@@ -448,34 +409,6 @@ impl Connection {
     /// Stops writing at once, even where a write is waiting for its reader.
     pub fn abort(&self) {
         self.inner.outbox.abort();
-    }
-
-    /// Waits until no request of the other side is being handled but, where a handler calls this, its own; at
-    /// most that long, and not at all where nobody hears the answers. Those that are left then are cancelled,
-    /// given a moment more, and answered -32004 in their handlers' stead.
-    pub fn drain(&self, own: Option<&RequestId>, grace: Duration) {
-        const MOMENT: Duration = Duration::from_millis(250);
-        let in_flight = &self.inner.in_flight;
-        if in_flight.wait_answered(own, timer::later(grace)) {
-            return;
-        }
-        in_flight.cancel_all("the plugin is shutting down");
-        if in_flight.wait_answered(own, Instant::now() + MOMENT) {
-            return;
-        }
-        let mut left = in_flight.all();
-        left.retain(|request| Some(&request.id) != own);
-        // A shutdown is answered when the others are.
-        left.sort_by_key(|request| request.method == methods::SHUTDOWN);
-        for request in left {
-            let outcome = match request.method.as_str() {
-                methods::SHUTDOWN => Ok(RawValue::NULL.to_owned()),
-                _ => Err(error::cancelled(Some("the plugin is shutting down"))),
-            };
-            let line = self.encode_answer(&request.id, &outcome);
-            // Without waiting for room, which there may never be.
-            self.push_answer(&request.id, &line);
-        }
     }
 
     /// Writes what is queued and closes the pipe; says whether that was done within that time.

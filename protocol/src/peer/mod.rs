@@ -18,6 +18,7 @@
 //! `InFlight` → `Outbox`, and `Pending` → a call's slot. No other two are held together, and none is held
 //! while user code runs.
 
+mod answer;
 mod call;
 mod connection;
 mod error;
