@@ -13,7 +13,16 @@ use plugline_protocol::peer::Pipes;
 #[derive(Debug)]
 pub struct Stdio(());
 
-static TAKEN: Mutex<Option<Pipes>> = Mutex::new(None);
+/// Where the wire is.
+enum Wire {
+    /// Where the process was started with it.
+    OnStdio,
+    Taken(Pipes),
+    /// With the connection that serves the host, for as long as the process lives.
+    Serving,
+}
+
+static WIRE: Mutex<Wire> = Mutex::new(Wire::OnStdio);
 
 impl Stdio {
     /// Takes standard input and output away. [`Plugin::serve`](crate::Plugin::serve) does this first; a `main`
@@ -22,22 +31,25 @@ impl Stdio {
     /// # Errors
     /// Where a descriptor cannot be duplicated.
     pub fn take() -> io::Result<()> {
-        let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.is_none() {
+        let mut wire = WIRE.lock().unwrap_or_else(PoisonError::into_inner);
+        if matches!(*wire, Wire::OnStdio) {
             // Both duplicates are close-on-exec: no child inherits the wire.
             let read: OwnedFd = os_pipe::dup_stdin()?.into();
             let write: OwnedFd = os_pipe::dup_stdout()?.into();
             rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
             rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
-            *taken = Some(Pipes { read, write });
+            *wire = Wire::Taken(Pipes { read, write });
         }
         Ok(())
     }
 
     pub(crate) fn pipes() -> io::Result<Pipes> {
         Self::take()?;
-        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).take();
-        taken.ok_or_else(|| io::Error::other("this process serves a plugin already"))
+        let mut wire = WIRE.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::mem::replace(&mut *wire, Wire::Serving) {
+            Wire::Taken(pipes) => Ok(pipes),
+            Wire::OnStdio | Wire::Serving => Err(io::Error::other("this process serves a plugin already")),
+        }
     }
 }
 

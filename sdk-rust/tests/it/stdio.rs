@@ -125,3 +125,12 @@ fn a_standard_error_that_takes_nothing_costs_nothing() {
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(output.stdout, b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}\n");
 }
+
+#[test]
+fn a_process_serves_one_plugin() {
+    let mut twice = Process::start("twice");
+    twice.ping();
+    twice.close_stdin();
+    twice.expect_stderr("this process serves a plugin already");
+    assert_eq!(twice.exit().status.code(), Some(1));
+}
