@@ -9,9 +9,18 @@ use super::timer;
 use crate::lifecycle::methods;
 use crate::wire::{EncodeError, Error, RequestId, encode, error};
 
+/// When an answer is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// At once.
+    Now,
+    /// By whoever answers, once nothing more is there to be answered.
+    Later,
+}
+
 impl Connection {
     /// Answers a request that this side has in flight, exactly once.
-    pub(super) fn answer(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>) {
+    pub(super) fn answer(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>, flush: Flush) {
         let line = self.encode_answer(id, outcome);
         // Room is waited for before the lock is taken (the reader takes it too), and the line is queued under
         // it, so that whoever sees the place free finds the answer on its way.
@@ -19,10 +28,19 @@ impl Connection {
             return self.inner.in_flight.answer(id, || ()); // Nobody is there to hear it.
         }
         self.push_answer(id, &line);
+        if flush == Flush::Now {
+            self.write_out();
+        }
+    }
+
+    /// Answers a request without waiting for room, which there may never be.
+    pub(super) fn answer_urgent(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>) {
+        self.push_answer(id, &self.encode_answer(id, outcome));
+        self.write_out();
     }
 
     fn push_answer(&self, id: &RequestId, line: &[u8]) {
-        if self.inner.in_flight.contains(id) {
+        if self.inner.transcript.is_some() && self.inner.in_flight.contains(id) {
             self.record_sent(line);
         }
         self.inner.in_flight.answer(id, || {
@@ -70,9 +88,7 @@ impl Connection {
                 methods::SHUTDOWN => Ok(RawValue::NULL.to_owned()),
                 _ => Err(error::cancelled(Some("the plugin is shutting down"))),
             };
-            let line = self.encode_answer(&request.id, &outcome);
-            // Without waiting for room, which there may never be.
-            self.push_answer(&request.id, &line);
+            self.answer_urgent(&request.id, &outcome);
         }
     }
 }

@@ -4,29 +4,26 @@ use std::collections::HashSet;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::error::{CallError, CloseReason};
 use super::inflight::InFlight;
-use super::io::{Pipes, Wake};
+use super::io::{End, Interrupt, Pipes, Wake};
 use super::lane::Lane;
 use super::outbox::{Outbox, SendError};
 use super::pending::{Entry, NotEntered, Pending};
-use super::reader;
+use super::reader::Reader;
 use super::request::{PendingCall, RequestOptions};
+use super::seat::Seat;
 use super::service::{Report, Service};
-use super::timer;
+use super::watch::Watch;
+use super::{timer, turn};
 use crate::lifecycle::messages::{Cancel, Log};
 use crate::lifecycle::{HANDSHAKE_LINE_BYTES, Limits, methods};
 use crate::wire::{Meta, RequestId, encode, error};
-
-/// A plugin that no longer reads may have answered, or said on stdout why, before it ended: so long, after a
-/// failed write, the host's reader has to come to the end of that.
-const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// Which end of a connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +94,9 @@ pub(super) struct Inner {
     pub(super) transcript: Option<Box<Transcript>>,
     pub(super) ended: Arc<Wake>,
     pub(super) unanswered: Duration,
+    pub(super) seat: Arc<Seat<Reader, Watch>>,
+    /// Has whoever reads look up.
+    pub(super) interrupt: Interrupt,
     pub(super) outbox: Outbox,
     pub(super) pending: Pending,
     pub(super) in_flight: InFlight,
@@ -107,7 +107,6 @@ pub(super) struct Inner {
     closed: OnceLock<Arc<CloseReason>>,
     /// Nobody may be told twice.
     reported: AtomicBool,
-    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -125,7 +124,8 @@ impl Connection {
     /// # Errors
     /// Where the system has no descriptors or threads left.
     pub fn open(pipes: Pipes, setup: Setup) -> io::Result<Self> {
-        let Pipes { read, write } = pipes;
+        let read = Arc::new(End::new(pipes.read));
+        let watch = Watch::new(Arc::clone(&read), Arc::clone(&setup.ended))?;
         let inner = Arc::new(Inner {
             side: setup.side,
             limits: setup.limits,
@@ -134,7 +134,9 @@ impl Connection {
             transcript: setup.transcript,
             ended: setup.ended,
             unanswered: setup.unanswered,
-            outbox: Outbox::new()?,
+            seat: Arc::new(Seat::new(Reader::new(read, HANDSHAKE_LINE_BYTES), watch)),
+            interrupt: Interrupt::new()?,
+            outbox: Outbox::new(End::new(pipes.write))?,
             pending: Pending::default(),
             in_flight: InFlight::default(),
             lane: Arc::default(),
@@ -142,42 +144,17 @@ impl Connection {
             remote: OnceLock::new(),
             closed: OnceLock::new(),
             reported: AtomicBool::new(false),
-            threads: Mutex::default(),
         });
+        inner.seat.watch().tell(&inner);
         let this = Self { inner };
-        let writer = this.clone();
-        let writer = thread("plugline-writer", move || {
-            let last_words = match writer.inner.side {
-                Side::Host => LAST_WORDS,
-                Side::Plugin => Duration::ZERO,
-            };
-            writer.inner.outbox.write_out(write, last_words, |reason| {
-                writer.inner.in_flight.give_up();
-                writer.close(reason);
-            });
-        })?;
-        let reader = this.clone();
-        let started = thread("plugline-reader", move || {
-            // Whatever happens here, calls must not wait for a reader that is gone.
-            let read = catch_unwind(AssertUnwindSafe(|| reader::read_all(&reader, &read)));
-            reader.close(read.unwrap_or_else(|_| CloseReason::Read(io::Error::other("the reader panicked"))));
-        });
-        let mut threads = this.threads();
-        threads.push(writer);
-        match started {
-            Ok(reader) => threads.push(reader),
-            Err(fault) => {
-                drop(threads);
-                this.inner.outbox.abort();
-                return Err(fault);
-            }
-        }
-        drop(threads);
+        // From here on the watch tells of what arrives; what arrived before it knew whom to tell, is looked for.
+        turn::start(&this);
         Ok(this)
     }
 
-    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
-        self.inner.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a server holds the seat, or comes back to it, while no caller reads.
+    pub(super) fn has_standing_server(&self) -> bool {
+        self.inner.side == Side::Plugin
     }
 
     /// The handshake succeeded: records what it said of the other side, and puts this side's own line limit in
@@ -309,23 +286,6 @@ impl Connection {
         }
     }
 
-    fn send(&self, line: &[u8], deadline: Option<Instant>) -> Result<(), SendError> {
-        if self.inner.side == Side::Host && self.closed().is_some() {
-            return Err(SendError::Closed);
-        }
-        self.inner.outbox.wait_for_room(line.len(), deadline)?;
-        self.record_sent(line);
-        self.inner.outbox.push(line)
-    }
-
-    /// Sends what the reader itself has to say; never waits.
-    pub(super) fn send_urgent(&self, line: &[u8]) {
-        self.record_sent(line);
-        if let Err(reason) = self.inner.outbox.send_urgent(line) {
-            self.close(reason);
-        }
-    }
-
     /// Before it is queued: the transcript has a line before anyone can have answered it.
     pub(super) fn record_sent(&self, line: &[u8]) {
         self.record(Direction::Sent, line.strip_suffix(b"\n").unwrap_or(line));
@@ -389,12 +349,15 @@ impl Connection {
     pub fn shut(&self) {
         self.close(CloseReason::Local);
         self.inner.outbox.finish();
+        self.write_out();
     }
 
     /// Ends the connection for a reason; the first one stands.
     pub(super) fn close(&self, reason: CloseReason) {
         let reason = self.inner.closed.get_or_init(|| Arc::new(reason));
         self.inner.pending.close(reason);
+        // It may be one of the callers that just failed.
+        self.inner.interrupt.raise();
         match **reason {
             // A plugin still answers what is in flight; a host looks whether the process ended before it does
             // anything that could end it.
@@ -414,18 +377,14 @@ impl Connection {
     /// Writes what is queued and closes the pipe; says whether that was done within that time.
     pub fn flush(&self, at_most: Duration) -> bool {
         self.inner.outbox.finish();
-        self.inner.outbox.wait_closed(timer::later(at_most))
+        self.write_out();
+        self.inner.outbox.wait_closed(Some(timer::later(at_most)))
     }
 
-    /// Waits for the connection's threads. To be called when both pipes are known to end.
+    /// Waits until nothing more is read or written. To be called when both pipes are known to end.
     pub fn join(&self) {
-        let threads = std::mem::take(&mut *self.threads());
-        for thread in threads {
-            if thread.thread().id() != std::thread::current().id() {
-                // A panic there was reported by the panic hook.
-                let _panicked = thread.join();
-            }
-        }
+        self.inner.outbox.wait_closed(None);
+        self.inner.seat.wait_gone();
     }
 }
 
@@ -444,8 +403,4 @@ pub(super) enum Ended<'a> {
         /// When.
         asked: Instant,
     },
-}
-
-fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.into()).spawn(body)
 }

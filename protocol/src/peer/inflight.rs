@@ -22,7 +22,7 @@ pub(super) struct Incoming {
     /// When its caller gives up.
     pub(super) deadline: Option<Instant>,
     /// Whether it holds one of the places that `maxInFlight` counts.
-    counted: bool,
+    pub(super) counted: bool,
     answered: AtomicBool,
     cancelled: Mutex<Option<Cancelled>>,
     cancelling: Condvar,
@@ -132,6 +132,8 @@ pub(super) struct Requests {
     places: Vec<u32>,
     /// Nobody hears the answers any more.
     unheard: bool,
+    /// How many threads wait for answers.
+    waiting: usize,
 }
 
 impl Requests {
@@ -181,7 +183,9 @@ impl InFlight {
         let mut requests = self.lock();
         if requests.remove(id) {
             answer();
-            self.answered.notify_all();
+            if requests.waiting > 0 {
+                self.answered.notify_all();
+            }
         }
     }
 
@@ -228,7 +232,9 @@ impl InFlight {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {
                 return false;
             };
+            requests.waiting += 1;
             requests = self.answered.wait_timeout(requests, left).unwrap_or_else(PoisonError::into_inner).0;
+            requests.waiting -= 1;
         }
     }
 }

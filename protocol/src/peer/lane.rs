@@ -68,6 +68,11 @@ impl Lane {
         workers::spawn(job)
     }
 
+    /// Whether a notification is still to be handled.
+    pub(super) fn is_running(&self) -> bool {
+        self.lock().running
+    }
+
     fn run(&self) {
         loop {
             let mut state = self.lock();

@@ -21,18 +21,27 @@
 mod answer;
 mod call;
 mod connection;
+mod dispatch;
 mod error;
 mod handshake;
 mod inflight;
 mod io;
 mod lane;
 mod outbox;
+mod patience;
 mod pending;
+mod poller;
 mod reader;
 mod request;
+mod seat;
 mod service;
+mod sync;
 mod timer;
+mod turn;
+mod watch;
+mod work;
 mod workers;
+mod writing;
 
 pub use call::Call;
 pub use connection::{Connection, Direction, Remote, Setup, Side};

@@ -1,14 +1,15 @@
-//! Lines on their way out: a queue bounded in bytes, and the thread that writes it.
+//! Lines on their way out: a queue bounded in bytes, written out by whoever put something in.
 //!
-//! Whoever may wait does so here, each to its own deadline; the reader never does.
+//! One thread writes at a time; what others queue meanwhile rides along. Nobody waits in another's write: where the
+//! pipe is full, what is left is handed to a worker. Whoever may wait for room does so here, each to its own
+//! deadline; a reader never does.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::error::CloseReason;
-use super::io::Wake;
+use super::io::{End, Wake};
 
 /// Above this many queued bytes, senders wait.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
@@ -21,10 +22,8 @@ const KEEP_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Outbox {
     queue: Mutex<Queue>,
-    /// There is something to write, or an end to make.
-    work: Condvar,
     /// There is room again, or nothing more will be written.
-    room: Condvar,
+    changed: Condvar,
     abort: Wake,
 }
 
@@ -34,6 +33,12 @@ struct Queue {
     /// How much the reader has put in since the queue was last empty.
     urgent: usize,
     state: State,
+    /// The pipe, where nobody writes at this moment.
+    end: Option<End>,
+    /// An empty buffer with capacity, to change with `bytes`.
+    spare: Vec<u8>,
+    /// How many threads wait for a change.
+    waiting: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +59,38 @@ pub(super) enum SendError {
     Closed,
 }
 
+/// The right to write, and what is to be written next.
+#[derive(Debug)]
+#[must_use = "what is queued is written by whoever holds this"]
+pub(super) struct Pen {
+    end: End,
+    batch: Vec<u8>,
+    /// Up to here it is written.
+    written: usize,
+}
+
+/// How writing went on.
+#[derive(Debug)]
+pub(super) enum Wrote {
+    /// All that was queued.
+    All,
+    /// The pipe is full.
+    Full(Pen),
+    /// Nobody reads any more.
+    Failed(io::Error),
+}
+
 impl Outbox {
-    pub(super) fn new() -> io::Result<Self> {
-        Ok(Self {
-            queue: Mutex::new(Queue { bytes: Vec::new(), urgent: 0, state: State::Open }),
-            work: Condvar::new(),
-            room: Condvar::new(),
-            abort: Wake::new()?,
-        })
+    pub(super) fn new(end: End) -> io::Result<Self> {
+        let queue = Queue {
+            bytes: Vec::new(),
+            urgent: 0,
+            state: State::Open,
+            end: Some(end),
+            spare: Vec::new(),
+            waiting: 0,
+        };
+        Ok(Self { queue: Mutex::new(queue), changed: Condvar::new(), abort: Wake::new()? })
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
@@ -72,43 +101,56 @@ impl Outbox {
     /// [`push`](Self::push), which does not wait: so many senders as wait at once may pass the bound by a line
     /// each.
     pub(super) fn wait_for_room(&self, size: usize, deadline: Option<Instant>) -> Result<(), SendError> {
-        self.wait_room(size, deadline).map(drop)
+        let mut queue = self.lock();
+        loop {
+            if queue.state != State::Open {
+                return Err(SendError::Closed);
+            }
+            if queue.has_room(size) {
+                return Ok(());
+            }
+            queue = self.wait(queue, deadline).ok_or(SendError::TimedOut)?;
+        }
     }
 
-    /// Queues a line whose room was waited for, without waiting again.
+    /// Waits for a change; `None` where the deadline has passed.
+    fn wait<'a>(
+        &'a self,
+        mut queue: MutexGuard<'a, Queue>,
+        deadline: Option<Instant>,
+    ) -> Option<MutexGuard<'a, Queue>> {
+        let left = match deadline {
+            None => None,
+            Some(deadline) => Some(deadline.checked_duration_since(Instant::now())?),
+        };
+        queue.waiting += 1;
+        let mut queue = match left {
+            None => self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            Some(left) => self.changed.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0,
+        };
+        queue.waiting -= 1;
+        Some(queue)
+    }
+
+    fn changed(&self, queue: &Queue) {
+        if queue.waiting > 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Queues a line whose room was waited for, without waiting again. It is on its way when
+    /// [`pen`](Self::pen) was used up.
     pub(super) fn push(&self, line: &[u8]) -> Result<(), SendError> {
         let mut queue = self.lock();
         if queue.state != State::Open {
             return Err(SendError::Closed);
         }
         queue.bytes.extend_from_slice(line);
-        self.work.notify_one();
         Ok(())
     }
 
-    fn wait_room(&self, size: usize, deadline: Option<Instant>) -> Result<MutexGuard<'_, Queue>, SendError> {
-        let mut queue = self.lock();
-        loop {
-            if queue.state != State::Open {
-                return Err(SendError::Closed);
-            }
-            if queue.bytes.is_empty() || queue.bytes.len() + size <= QUEUE_BYTES {
-                return Ok(queue);
-            }
-            queue = match deadline {
-                None => self.room.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                        return Err(SendError::TimedOut);
-                    };
-                    self.room.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-        }
-    }
-
     /// Queues a line without waiting, for the reader.
-    pub(super) fn send_urgent(&self, line: &[u8]) -> Result<(), CloseReason> {
+    pub(super) fn push_urgent(&self, line: &[u8]) -> Result<(), CloseReason> {
         let mut queue = self.lock();
         if queue.state != State::Open {
             return Ok(()); // Nobody is left to hear it.
@@ -121,18 +163,92 @@ impl Outbox {
             return Err(CloseReason::Overloaded("the other side does not read the answers to what it sends"));
         }
         queue.bytes.extend_from_slice(line);
-        self.work.notify_one();
         Ok(())
     }
 
-    /// Takes no more lines; the pipe is closed once what is queued has been written.
+    /// The right to write, where there is something to do and nobody does it.
+    pub(super) fn pen(&self) -> Option<Pen> {
+        let mut queue = self.lock();
+        if queue.bytes.is_empty() && queue.state == State::Open {
+            return None;
+        }
+        let end = queue.end.take()?;
+        let batch = queue.next_batch(Vec::new());
+        self.changed(&queue);
+        Some(Pen { end, batch, written: 0 })
+    }
+
+    /// Writes on, as far as there is room in the pipe.
+    pub(super) fn write(&self, mut pen: Pen) -> Wrote {
+        loop {
+            while pen.written < pen.batch.len() {
+                match pen.end.write(&pen.batch[pen.written..]) {
+                    Ok(Some(count)) => pen.written += count,
+                    Ok(None) => return Wrote::Full(pen),
+                    Err(fault) => return Wrote::Failed(fault),
+                }
+            }
+            let mut queue = self.lock();
+            pen.batch = queue.next_batch(pen.batch);
+            pen.written = 0;
+            self.changed(&queue);
+            if pen.batch.is_empty() {
+                queue.spare = pen.batch;
+                if queue.state == State::Open {
+                    queue.end = Some(pen.end);
+                } else {
+                    drop(pen.end);
+                    queue.state = State::Closed;
+                }
+                return Wrote::All;
+            }
+        }
+    }
+
+    /// Gives the right to write up, with what was not written.
+    pub(super) fn put_back(&self, pen: Pen) {
+        let Pen { end, mut batch, written } = pen;
+        let mut queue = self.lock();
+        batch.drain(..written);
+        batch.extend_from_slice(&queue.bytes);
+        queue.bytes = batch;
+        queue.end = Some(end);
+    }
+
+    /// Writes on, waiting for the pipe's reader.
+    pub(super) fn write_out(&self, mut pen: Pen) -> Wrote {
+        loop {
+            match self.abort.wait_writable(&pen.end) {
+                Err(fault) => return Wrote::Failed(fault),
+                Ok(waited) if waited.raised => {
+                    drop(pen);
+                    self.closed();
+                    return Wrote::All; // All that was to be written: nothing any more.
+                }
+                Ok(_) => match self.write(pen) {
+                    Wrote::Full(left) => pen = left,
+                    wrote => return wrote,
+                },
+            }
+        }
+    }
+
+    /// The pipe is closed.
+    pub(super) fn closed(&self) {
+        let mut queue = self.lock();
+        queue.state = State::Closed;
+        queue.bytes = Vec::new();
+        self.changed.notify_all();
+    }
+
+    /// Takes no more lines; the pipe is closed once what is queued has been written, with
+    /// [`pen`](Self::pen).
     pub(super) fn finish(&self) {
         let mut queue = self.lock();
         if queue.state == State::Open {
             queue.state = State::Finishing;
         }
-        self.work.notify_one();
-        self.room.notify_all();
+        self.changed.notify_all();
     }
 
     /// Drops what is queued and closes the pipe, also where a write is waiting for its reader.
@@ -142,88 +258,49 @@ impl Outbox {
             queue.state = State::Finishing;
         }
         queue.bytes.clear();
-        self.work.notify_one();
-        self.room.notify_all();
+        if let Some(end) = queue.end.take() {
+            drop(end);
+            queue.state = State::Closed;
+        }
+        self.changed.notify_all();
         drop(queue);
         self.abort.raise();
     }
 
     /// Waits until the pipe is closed, at most until the deadline.
-    pub(super) fn wait_closed(&self, deadline: Instant) -> bool {
+    pub(super) fn wait_closed(&self, deadline: Option<Instant>) -> bool {
         let mut queue = self.lock();
         while queue.state != State::Closed {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                return false;
-            };
-            queue = self.room.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+            let Some(waited) = self.wait(queue, deadline) else { return false };
+            queue = waited;
         }
         true
     }
 
-    /// The writer thread: returns when the pipe is closed. Where that is because a write failed, waits for
-    /// `last_words`, or until the reader has come to the end, and then says so to `failed`.
-    pub(super) fn write_out(&self, pipe: OwnedFd, last_words: Duration, failed: impl FnOnce(CloseReason)) {
-        let mut batch = Vec::new();
-        let written = loop {
-            {
-                let mut queue = self.lock();
-                while queue.bytes.is_empty() && queue.state == State::Open {
-                    queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
-                }
-                if queue.bytes.is_empty() {
-                    break Written::All;
-                }
-                std::mem::swap(&mut batch, &mut queue.bytes);
-                self.room.notify_all();
-            }
-            match self.write_all(&pipe, &batch) {
-                Written::All => {}
-                written => break written,
-            }
-            batch.clear();
-            if batch.capacity() > KEEP_BYTES {
-                batch = Vec::new();
-            }
-        };
-        drop(pipe);
-        if let Written::Failed(fault) = written {
-            self.wait_ended(Instant::now() + last_words);
-            failed(CloseReason::Write(fault));
-        }
-        let mut queue = self.lock();
-        queue.state = State::Closed;
-        queue.bytes = Vec::new();
-        self.room.notify_all();
-    }
-
     /// Waits until the connection has ended, at most until the deadline.
-    fn wait_ended(&self, deadline: Instant) {
+    pub(super) fn wait_ended(&self, deadline: Instant) {
         let mut queue = self.lock();
         while queue.state == State::Open {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return };
-            queue = self.work.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
+            let Some(waited) = self.wait(queue, Some(deadline)) else { return };
+            queue = waited;
         }
-    }
-
-    fn write_all(&self, pipe: &OwnedFd, mut bytes: &[u8]) -> Written {
-        while !bytes.is_empty() {
-            match rustix::io::write(pipe, bytes) {
-                Ok(count) => bytes = &bytes[count..],
-                Err(rustix::io::Errno::INTR) => {}
-                Err(rustix::io::Errno::AGAIN) => match self.abort.wait_writable(pipe) {
-                    Ok(waited) if waited.raised => return Written::Aborted,
-                    Ok(_) => {}
-                    Err(fault) => return Written::Failed(fault),
-                },
-                Err(fault) => return Written::Failed(fault.into()),
-            }
-        }
-        Written::All
     }
 }
 
-enum Written {
-    All,
-    Aborted,
-    Failed(io::Error),
+impl Queue {
+    fn has_room(&self, size: usize) -> bool {
+        self.bytes.is_empty() || self.bytes.len() + size <= QUEUE_BYTES
+    }
+
+    /// Changes what is queued for a buffer that was written out.
+    fn next_batch(&mut self, mut written: Vec<u8>) -> Vec<u8> {
+        written.clear();
+        if written.capacity() > KEEP_BYTES {
+            written = Vec::new();
+        }
+        if written.capacity() == 0 {
+            written = std::mem::take(&mut self.spare);
+        }
+        std::mem::replace(&mut self.bytes, written)
+    }
 }

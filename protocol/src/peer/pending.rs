@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::error::{CallError, CloseReason};
+use super::seat::Offer;
 use super::timer::later_than;
 use crate::lifecycle::messages::Progress;
 use crate::wire::{Outcome, RequestId};
@@ -31,6 +32,19 @@ struct SlotState {
     outcome: Option<Result<Box<RawValue>, CallError>>,
     /// The caller asked for the call to end.
     cancel: Option<CancelRequest>,
+    rest: Rest,
+}
+
+/// What the caller does while there is nothing to tell it.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    /// It reads, or does something else.
+    #[default]
+    Awake,
+    /// It left word that it would read, and sleeps or is about to.
+    Asleep,
+    /// It was offered the seat.
+    Offered,
 }
 
 impl SlotState {
@@ -68,7 +82,14 @@ impl Slot {
     pub(super) fn settle(&self, outcome: Result<Box<RawValue>, CallError>) {
         let mut state = self.lock();
         state.outcome.get_or_insert(outcome);
-        self.changed.notify_all();
+        self.wake(&state);
+    }
+
+    /// Only who sleeps needs to be woken: a wake-up is a system call even where nobody does.
+    fn wake(&self, state: &SlotState) {
+        if state.rest != Rest::Awake {
+            self.changed.notify_all();
+        }
     }
 
     fn progress(&self, progress: Progress) {
@@ -81,14 +102,15 @@ impl Slot {
         }
         state.progress_bytes += size;
         state.progress.push_back(progress);
-        self.changed.notify_all();
+        self.wake(&state);
     }
 
     /// Ends the wait after `patience`, if the answer has not come by then.
     pub(super) fn cancel(&self, patience: Duration) {
         let asked = Instant::now();
-        self.lock().cancel.get_or_insert(CancelRequest { asked, wait_until: later_than(asked, patience) });
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.cancel.get_or_insert(CancelRequest { asked, wait_until: later_than(asked, patience) });
+        self.wake(&state);
     }
 
     /// When the caller asked for the call to end, if it did.
@@ -96,34 +118,80 @@ impl Slot {
         self.lock().cancel.as_ref().map(|cancel| cancel.asked)
     }
 
-    /// Waits for the next thing to tell.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> Told {
+    /// The next thing to tell, if there is one; otherwise until when to wait for it.
+    pub(super) fn tell(&self, deadline: Option<Instant>) -> Result<Told, Option<Instant>> {
         let mut state = self.lock();
-        loop {
+        if state.outcome.is_some() {
+            return Ok(match state.take_progress() {
+                Some(progress) => Told::Progress(progress),
+                None => Told::Settled(state.outcome.take().expect("it was there a moment ago")),
+            });
+        }
+        let until = state.until(deadline);
+        // Before progress: of that there may be more and more, and the wait has its end all the same.
+        if until.is_some_and(|until| until <= Instant::now()) {
             let cancelled = state.cancel.as_ref().map(|cancel| cancel.wait_until);
-            let until = [deadline, cancelled].into_iter().flatten().min();
-            let left = until.map(|until| until.checked_duration_since(Instant::now()));
-            // Before progress: of that there may be more and more, and the wait has its end all the same.
-            if left == Some(None) && state.outcome.is_none() {
-                return if cancelled.is_some() && cancelled == until {
-                    Told::Settled(Err(CallError::Cancelled))
-                } else {
-                    Told::TimedOut
-                };
-            }
-            if let Some(progress) = state.take_progress() {
-                return Told::Progress(progress);
-            }
-            if let Some(outcome) = state.outcome.take() {
-                return Told::Settled(outcome);
-            }
-            state = match left.flatten() {
+            return Ok(if cancelled.is_some() && cancelled == until {
+                Told::Settled(Err(CallError::Cancelled))
+            } else {
+                Told::TimedOut
+            });
+        }
+        state.take_progress().map(Told::Progress).ok_or(until)
+    }
+
+    /// Whether there is something to tell, the end of a wait aside.
+    pub(super) fn has_news(&self) -> bool {
+        let state = self.lock();
+        state.outcome.is_some() || !state.progress.is_empty()
+    }
+
+    /// The caller is about to sleep until there is something to tell or it is offered the seat.
+    pub(super) fn lie_down(&self) {
+        self.lock().rest = Rest::Asleep;
+    }
+
+    /// Sleeps; at most until the deadline.
+    pub(super) fn sleep(&self, deadline: Option<Instant>) {
+        let mut state = self.lock();
+        while state.rest == Rest::Asleep && state.outcome.is_none() && state.progress.is_empty() {
+            state = match state.until(deadline) {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(left) => {
+                Some(until) => {
+                    let Some(left) = until.checked_duration_since(Instant::now()) else { return };
                     self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }
+    }
+
+    /// The caller sleeps no more; whether it was offered the seat, which it has to take or to pass on.
+    pub(super) fn get_up(&self) -> bool {
+        std::mem::take(&mut self.lock().rest) == Rest::Offered
+    }
+}
+
+impl SlotState {
+    /// When the caller stops waiting.
+    fn until(&self, deadline: Option<Instant>) -> Option<Instant> {
+        let cancelled = self.cancel.as_ref().map(|cancel| cancel.wait_until);
+        [deadline, cancelled].into_iter().flatten().min()
+    }
+}
+
+impl Offer for Slot {
+    fn offer(&self) -> bool {
+        let mut state = self.lock();
+        if state.rest == Rest::Awake {
+            return false;
+        }
+        state.rest = Rest::Offered;
+        self.changed.notify_all();
+        true
+    }
+
+    fn wants(&self) -> bool {
+        self.lock().rest != Rest::Awake
     }
 }
 
@@ -154,6 +222,8 @@ struct Calls {
     by_id: HashMap<u64, Outgoing>,
     /// How many at each depth.
     places: Vec<u32>,
+    /// How many callers wait for a place.
+    waiting: usize,
     closed: Option<Arc<CloseReason>>,
 }
 
@@ -200,15 +270,18 @@ impl Pending {
             if !entry.counted || *calls.place(entry.depth) < entry.max_in_flight {
                 break;
             }
+            calls.waiting += 1;
             calls = match entry.deadline {
                 None => self.room.wait(calls).unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
                     let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                        calls.waiting -= 1;
                         return Err(NotEntered::TimedOut);
                     };
                     self.room.wait_timeout(calls, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
+            calls.waiting -= 1;
         }
         if entry.counted {
             *calls.place(entry.depth) += 1;
@@ -236,7 +309,9 @@ impl Pending {
         let call = calls.by_id.remove(&id)?;
         if call.counted {
             *calls.place(call.depth) -= 1;
-            self.room.notify_all();
+            if calls.waiting > 0 {
+                self.room.notify_all();
+            }
         }
         Some(call)
     }
@@ -330,13 +405,13 @@ mod tests {
     fn progress_that_never_ends_does_not_put_off_the_deadline() {
         let slot = Slot::default();
         slot.progress(report(1));
-        assert!(matches!(slot.wait(Some(Instant::now())), Told::TimedOut));
+        assert!(matches!(slot.tell(Some(Instant::now())), Ok(Told::TimedOut)));
         slot.cancel(Duration::ZERO);
-        assert!(matches!(slot.wait(None), Told::Settled(Err(CallError::Cancelled))));
+        assert!(matches!(slot.tell(None), Ok(Told::Settled(Err(CallError::Cancelled)))));
         // An answer that is there is told with all that came before it.
         slot.settle(Err(CallError::Refused(String::new())));
-        assert!(matches!(slot.wait(Some(Instant::now())), Told::Progress(_)));
-        assert!(matches!(slot.wait(None), Told::Settled(Err(CallError::Refused(_)))));
+        assert!(matches!(slot.tell(Some(Instant::now())), Ok(Told::Progress(_))));
+        assert!(matches!(slot.tell(None), Ok(Told::Settled(Err(CallError::Refused(_))))));
     }
 
     #[test]

@@ -1,336 +1,126 @@
-//! The reader thread: lines in, and what each side makes of them.
+//! What sits on the seat: the pipe, what was read of it, and how to wait for more.
 
-use std::os::fd::OwnedFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
-
-use super::call::Call;
-use super::connection::{Connection, Direction, Remote, Side};
-use super::error::{CloseReason, Violation};
-use super::inflight::Incoming;
-use super::io::Block;
-use super::service::{Handler, Report, Route};
-use super::timer::later;
-use crate::lifecycle::messages::{Cancel, Log, Progress};
-use crate::lifecycle::{InitializeResult, methods};
-use crate::wire::{
-    Error, Frame, LineDecoder, Malformed, Message, Notification, Outcome, Params, Request, RequestId,
-    Response, decode, encode, error, quote,
-};
+use super::error::CloseReason;
+use super::io::{End, Interrupt, Wake};
+use super::patience::{BUDGET, Patience};
+use crate::wire::LineDecoder;
 
 /// What may still stand in the pipe when the process at the other end is gone; more than any pipe holds.
 const LEFT_BYTES: usize = 2 * 1024 * 1024;
+/// A turn of the loop that took this long had its core taken away.
+const LOST_CORE: Duration = Duration::from_micros(25);
 
-/// Reads until the end of the stream and says why it ended. After the connection was closed for another
-/// reason, goes on and drops what comes, so that the other side is not stuck in a write.
-pub(super) fn read_all(connection: &Connection, pipe: &OwnedFd) -> CloseReason {
-    let inner = &connection.inner;
-    let mut decoder = LineDecoder::new(inner.receive_limit.load(Ordering::Acquire));
-    let mut left = None;
-    loop {
-        let block = if left.is_some() { Block::No } else { Block::Yes };
-        match inner.ended.wait_readable(pipe, block) {
-            Err(fault) => return CloseReason::Read(fault),
-            Ok(waited) => {
-                if waited.raised {
-                    left.get_or_insert(LEFT_BYTES);
+/// The receiving half of a connection.
+pub(super) struct Reader {
+    end: Arc<End>,
+    pub(super) decoder: LineDecoder,
+    /// How much may still be read, once the process at the other end is gone.
+    left: Option<usize>,
+    patience: Patience,
+}
+
+/// What a wait for more came to.
+pub(super) enum Filled {
+    /// There is more.
+    More,
+    /// There is not: the time is over, or somebody asked to look up.
+    Nothing,
+    /// There never will be.
+    End(CloseReason),
+}
+
+/// How to wait for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// Until something comes, at most until then.
+    Until(Option<Instant>),
+    /// Only as long as looking is worth it.
+    Briefly,
+}
+
+impl Reader {
+    pub(super) fn new(end: Arc<End>, limit: usize) -> Self {
+        Self { end, decoder: LineDecoder::new(limit), left: None, patience: Patience::default() }
+    }
+
+    /// Takes more in, waiting for it if need be.
+    pub(super) fn fill(&mut self, wait: Wait, ended: &Wake, interrupt: &Interrupt) -> Filled {
+        match self.read_or_wait(wait, ended, interrupt) {
+            Ok(filled) => filled,
+            Err(fault) => Filled::End(CloseReason::Read(fault)),
+        }
+    }
+
+    fn read_or_wait(&mut self, wait: Wait, ended: &Wake, interrupt: &Interrupt) -> io::Result<Filled> {
+        if let Some(filled) = self.read()? {
+            return Ok(filled);
+        }
+        if self.left.is_some() {
+            return Ok(Filled::End(CloseReason::EndOfFile)); // What it left was read.
+        }
+        if let Some(looking) = self.patience.look() {
+            let since = Instant::now();
+            let mut last = since;
+            loop {
+                if let Some(filled) = self.read()? {
+                    self.patience.worth_it();
+                    return Ok(filled);
                 }
-                if !waited.ready && waited.raised {
-                    return CloseReason::EndOfFile;
+                if interrupt.take() {
+                    return Ok(Filled::Nothing);
                 }
-            }
-        }
-        if left == Some(0) {
-            return CloseReason::EndOfFile;
-        }
-        let count = match rustix::io::read(pipe, decoder.space()) {
-            Ok(0) => return CloseReason::EndOfFile,
-            Ok(count) => count,
-            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => continue,
-            Err(fault) => return CloseReason::Read(fault.into()),
-        };
-        left = left.map(|left: usize| left.saturating_sub(count));
-        decoder.advance(count);
-        loop {
-            // The handshake raises the limit between two lines.
-            decoder.set_limit(inner.receive_limit.load(Ordering::Acquire));
-            let Some(frame) = decoder.next() else { break };
-            if connection.closed().is_none()
-                && let Err(reason) = take(connection, frame)
-            {
-                connection.close(reason);
-            }
-        }
-    }
-}
-
-fn take(connection: &Connection, frame: Frame<'_>) -> Result<(), CloseReason> {
-    let side = connection.inner.side;
-    match frame {
-        Frame::TooLong { limit } => match side {
-            Side::Host => Err(CloseReason::Violation(Violation::TooLong { limit })),
-            Side::Plugin => Ok(()), // answered when its end has come
-        },
-        Frame::Skipped { limit, size } => {
-            refuse(connection, None, &error::too_large(limit, Some(size)));
-            Ok(())
-        }
-        Frame::Line(line) => {
-            connection.record(Direction::Received, line);
-            match decode(line) {
-                Ok(Message::Request(request)) => take_request(connection, line, request),
-                Ok(Message::Notification(notification)) => {
-                    take_notification(connection, line.len(), &notification)
+                std::hint::spin_loop();
+                let now = Instant::now();
+                if now - since > BUDGET || now - last > LOST_CORE {
+                    break;
                 }
-                Ok(Message::Response(response)) => {
-                    take_response(connection, &response);
-                    Ok(())
-                }
-                Err(Malformed::BrokenNotification { method, reason }) => {
-                    ignored(connection, &method, &reason);
-                    Ok(())
-                }
-                Err(malformed) => match side {
-                    Side::Plugin => {
-                        answer_malformed(connection, malformed);
-                        Ok(())
-                    }
-                    Side::Host => judge_malformed(connection, line, &malformed),
-                },
+                last = now;
             }
-        }
-    }
-}
-
-/// What a plugin answers to a line that is no message.
-fn answer_malformed(connection: &Connection, malformed: Malformed) {
-    let reason = malformed.to_string();
-    match malformed {
-        Malformed::Parse(_) => refuse(connection, None, &error::parse_error(reason)),
-        Malformed::Invalid { id, .. } => {
-            // To echo an id that is in flight would answer the other request.
-            let id = id.filter(|id| !connection.inner.in_flight.contains(id));
-            refuse(connection, id.as_ref(), &error::invalid_request(reason));
-        }
-        _ => refuse(connection, None, &error::invalid_request(reason)),
-    }
-}
-
-/// What a host makes of a line that is no message: stray output, or a violation.
-fn judge_malformed(connection: &Connection, line: &[u8], malformed: &Malformed) -> Result<(), CloseReason> {
-    let is_object = line.trim_ascii_start().first() == Some(&b'{');
-    match malformed {
-        Malformed::Parse(_) | Malformed::Invalid { .. } | Malformed::Unaddressed { .. } if is_object => {
-            Err(violation(line, malformed.to_string()))
-        }
-        _ if connection.inner.strict || memchr::memmem::find(line, b"\"jsonrpc\"").is_some() => {
-            Err(CloseReason::Violation(Violation::Stray { quote: quote(line) }))
-        }
-        _ => {
-            connection.inner.service.report(Report::Stray(line));
-            Ok(())
-        }
-    }
-}
-
-fn violation(line: &[u8], reason: impl Into<String>) -> CloseReason {
-    CloseReason::Violation(Violation::Message { reason: reason.into(), quote: quote(line) })
-}
-
-fn take_response(connection: &Connection, response: &Response<'_>) {
-    let Response { id, outcome } = response;
-    let pending = &connection.inner.pending;
-    if let Outcome::Result(result) = outcome
-        && connection.remote().is_none()
-        && pending.is_handshake(id)
-        // What is wrong with it is said to the caller.
-        && let Ok(result) = InitializeResult::read(result.get())
-    {
-        // Here, since the very next line may be a callback, or longer than the handshake's lines.
-        connection.agree(Remote::from(&result));
-    }
-    if !pending.answer(id, outcome) {
-        connection.inner.service.report(Report::Ignored(format!("a response with the unknown id {id}")));
-    }
-}
-
-fn take_notification(
-    connection: &Connection,
-    size: usize,
-    notification: &Notification<'_>,
-) -> Result<(), CloseReason> {
-    let inner = &connection.inner;
-    let method = notification.method.as_ref();
-    match method {
-        methods::CANCEL => match notification.params.decode_open::<Cancel>() {
-            Ok(cancel) => inner.in_flight.cancel(&cancel.id, cancel.reason),
-            Err(fault) => ignored(connection, method, &fault.message),
-        },
-        methods::PROGRESS => match notification.params.decode_open::<Progress>() {
-            Ok(progress) => inner.pending.progress(progress),
-            Err(fault) => ignored(connection, method, &fault.message),
-        },
-        methods::LOG if inner.side == Side::Host => match notification.params.decode_open::<Log>() {
-            Ok(log) => inner.service.report(Report::Log(log)),
-            Err(fault) => ignored(connection, method, &fault.message),
-        },
-        _ => match inner.service.listener(method) {
-            None => ignored(connection, method, "nobody listens to it"),
-            Some(listener) => {
-                let params = notification.params.get().to_owned();
-                let (connection, method) = (connection.clone(), method.to_owned());
-                let job = Box::new(move || {
-                    let raw = raw(&params);
-                    let heard = catch_unwind(AssertUnwindSafe(|| (listener.listen)(Params::from_raw(raw))));
-                    match heard {
-                        Ok(Ok(())) => {}
-                        Ok(Err(fault)) => ignored(&connection, &method, &fault.message),
-                        Err(_) => ignored(&connection, &method, "its listener panicked"),
-                    }
-                });
-                inner.lane.notification(size, job).map_err(|_| {
-                    CloseReason::Overloaded("notifications come faster than they are handled")
-                })?;
+            drop(looking);
+            self.patience.in_vain();
+            if wait == Wait::Briefly {
+                return Ok(Filled::Nothing);
             }
-        },
-    }
-    Ok(())
-}
-
-/// Params that were checked to be JSON when their line was classified.
-fn raw(params: &str) -> &RawValue {
-    serde_json::from_str(params).expect("the text came out of a parsed line")
-}
-
-fn ignored(connection: &Connection, method: &str, reason: &str) {
-    // Both may be as long as a line may be; who is told may write it to a pipe that nobody reads.
-    let (method, reason) = (error::shorten(method), error::shorten(reason));
-    let what = format!("notification {method:?} ignored: {reason}");
-    connection.inner.service.report(Report::Ignored(what));
-}
-
-fn take_request(connection: &Connection, line: &[u8], request: Request<'_>) -> Result<(), CloseReason> {
-    let inner = &connection.inner;
-    let Request { id, method, params } = request;
-    if inner.in_flight.contains(&id) {
-        let reason = format!("the id {id} is in flight already");
-        return match inner.side {
-            Side::Host => Err(violation(line, reason)),
-            Side::Plugin => {
-                refuse(connection, None, &error::invalid_request(reason));
-                Ok(())
+            self.sleep(wait, ended, interrupt)
+        } else {
+            let since = Instant::now();
+            let filled = self.sleep(wait, ended, interrupt)?;
+            if matches!(filled, Filled::More) {
+                self.patience.slept(since.elapsed());
             }
-        };
-    }
-    let refused = match admit(connection, &method, params) {
-        Ok(Admitted::Answer(result)) => Ok(result),
-        Ok(Admitted::Run { handler, counted }) => {
-            let meta = params.meta();
-            let parent = meta.parent.and_then(|id| Some((inner.pending.parent(&id)?, id)));
-            let (depth, parent, until) = match parent {
-                Some(((depth, until), id)) => (depth + 1, Some(id), until),
-                None => (0, None, None),
-            };
-            match if counted { check_load(connection, depth, &handler, params) } else { Ok(()) } {
-                Ok(()) => {
-                    let asked = meta.deadline_ms.map(|ms| later(Duration::from_millis(ms)));
-                    let deadline = [asked, until].into_iter().flatten().min();
-                    let incoming = Incoming::new(id, method.into_owned(), depth, parent, deadline, counted);
-                    start(connection, Arc::new(incoming), handler, params);
-                    return Ok(());
-                }
-                Err(fault) => Err(fault),
-            }
+            Ok(filled)
         }
-        Err(fault) => Err(fault),
-    };
-    let answer = connection.encode_answer(&id, &refused);
-    connection.send_urgent(&answer);
-    Ok(())
-}
-
-enum Admitted {
-    Answer(Box<RawValue>),
-    Run { handler: Handler, counted: bool },
-}
-
-/// Lifecycle, then method, then the form of the params.
-fn admit(connection: &Connection, method: &str, params: Params<'_>) -> Result<Admitted, Error> {
-    let route = if method == methods::PING {
-        Route::Answer(raw("{}").to_owned())
-    } else {
-        connection.inner.service.route(connection, method, params)?
-    };
-    if !params.is_object() {
-        // Says what is wrong in the one place that knows how.
-        params.decode::<serde_json::Value>()?;
     }
-    Ok(match route {
-        Route::Answer(result) => Admitted::Answer(result),
-        Route::Run(handler) => Admitted::Run { handler, counted: true },
-        Route::RunUncounted(handler) => Admitted::Run { handler, counted: false },
-    })
-}
 
-/// Whether there is a place for it; a request whose params are wrong is told so first.
-fn check_load(
-    connection: &Connection,
-    depth: u32,
-    handler: &Handler,
-    params: Params<'_>,
-) -> Result<(), Error> {
-    let limits = &connection.inner.limits;
-    let refusal = if depth > limits.max_depth {
-        error::overloaded("levels of nesting", u64::from(limits.max_depth))
-    } else if connection.inner.in_flight.at_depth(depth) >= limits.max_in_flight {
-        error::overloaded("requests at once", u64::from(limits.max_in_flight))
-    } else {
-        return Ok(());
-    };
-    match catch_unwind(AssertUnwindSafe(|| (handler.check)(params))) {
-        Ok(checked) => checked?,
-        Err(_) => return Err(error::internal("reading the params panicked")),
+    fn sleep(&mut self, wait: Wait, ended: &Wake, interrupt: &Interrupt) -> io::Result<Filled> {
+        let Wait::Until(until) = wait else { return Ok(Filled::Nothing) };
+        let slept = interrupt.sleep(&self.end, ended, until)?;
+        if slept.ended {
+            self.left.get_or_insert(LEFT_BYTES);
+        }
+        interrupt.take();
+        match self.read()? {
+            Some(filled) => Ok(filled),
+            None if self.left.is_some() => Ok(Filled::End(CloseReason::EndOfFile)),
+            None => Ok(Filled::Nothing),
+        }
     }
-    Err(refusal)
-}
 
-/// Hands a request to a worker.
-fn start(connection: &Connection, incoming: Arc<Incoming>, handler: Handler, params: Params<'_>) {
-    connection.inner.in_flight.insert(Arc::clone(&incoming));
-    let params = params.get().to_owned();
-    let id = incoming.id.clone();
-    let worker = connection.clone();
-    let job = Box::new(move || {
-        let call = Call::new(worker.clone(), Arc::clone(&incoming));
-        let run = || (handler.run)(Params::from_raw(raw(&params)), &call);
-        let outcome = match catch_unwind(AssertUnwindSafe(run)) {
-            Ok(outcome) => outcome,
-            Err(_) => Err(error::internal(format!("the handler of {} panicked", incoming.method))),
-        };
-        let outcome = match outcome {
-            // Whatever the work failed of, it was told to stop.
-            Err(fault) if incoming.is_cancelled() && fault.code.code() != error::CANCELLED => {
-                Err(incoming.ended().unwrap_or(fault))
-            }
-            outcome => outcome,
-        };
-        worker.answer(&incoming.id, &outcome);
-    });
-    if connection.inner.lane.request(job).is_err() {
-        let limit = u64::from(connection.inner.limits.max_in_flight);
-        connection.answer(&id, &Err(error::overloaded("requests at once: no thread can be started", limit)));
+    /// Reads what is there, if anything is.
+    fn read(&mut self) -> io::Result<Option<Filled>> {
+        if self.left == Some(0) {
+            return Ok(Some(Filled::End(CloseReason::EndOfFile)));
+        }
+        let Some(count) = self.end.read(self.decoder.space())? else { return Ok(None) };
+        if count == 0 {
+            return Ok(Some(Filled::End(CloseReason::EndOfFile)));
+        }
+        self.left = self.left.map(|left| left.saturating_sub(count));
+        self.decoder.advance(count);
+        Ok(Some(Filled::More))
     }
-}
-
-/// Answers with an error that no request in flight waits for.
-fn refuse(connection: &Connection, id: Option<&RequestId>, fault: &Error) {
-    let mut line = Vec::with_capacity(128);
-    let limit = connection.remote().map_or(usize::MAX, |remote| remote.limits.max_line_bytes);
-    // The reasons quote at most a little of the line, so the error always fits.
-    encode::error(&mut line, limit, id, fault).expect("a short error can be encoded");
-    connection.send_urgent(&line);
 }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::connection::{Connection, Ended, Inner};
 use super::error::CallError;
 use super::pending::{Slot, Told};
+use super::turn;
 use crate::lifecycle::messages::Progress;
 use crate::wire::RequestId;
 
@@ -64,7 +65,7 @@ impl PendingCall {
         mut progress: impl FnMut(Progress),
     ) -> Result<Box<RawValue>, CallError> {
         loop {
-            match self.slot.wait(self.deadline) {
+            match turn::wait(&self.connection, self.id, &self.slot, self.deadline) {
                 Told::Progress(report) => progress(report),
                 Told::Settled(Err(CallError::Cancelled)) => {
                     self.end(Ended::Cancelled { asked: self.slot.cancelled().unwrap_or(self.sent) });
@@ -147,6 +148,8 @@ impl Canceller {
         let heeded = connection.send_cancel(self.id, reason);
         let patience = if heeded { connection.inner.unanswered } else { Duration::ZERO };
         self.slot.cancel(patience);
+        // Its caller may be the one who reads.
+        connection.inner.interrupt.raise();
     }
 }
 

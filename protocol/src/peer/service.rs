@@ -9,12 +9,13 @@ use serde_json::value::RawValue;
 use super::call::Call;
 use super::connection::Connection;
 use super::error::CloseReason;
+use super::work::RunningMean;
 use crate::lifecycle::messages::Log;
 use crate::wire::{Error, Params, RequestId, error};
 
 /// What the owner of a connection brings.
 ///
-/// All of these are called on the reader's thread, so they must not wait.
+/// All of these are called by whatever thread reads, while it does, so they must not wait, nor call the other side.
 pub trait Service: Send + Sync + 'static {
     /// What to do with a request: lifecycle first, then the method. `rpc.ping` never comes here. The params are
     /// for the protocol's own methods; a handler's are decoded where it runs.
@@ -34,7 +35,7 @@ pub trait Service: Send + Sync + 'static {
 pub enum Route {
     /// Answer at once; for what is known already.
     Answer(Box<RawValue>),
-    /// Run a handler on a worker.
+    /// Run a handler: on the thread that read the request where it is known to be fast, otherwise on a worker.
     Run(Handler),
     /// Run a handler of the protocol itself on a worker; it does not count as in flight.
     RunUncounted(Handler),
@@ -70,6 +71,8 @@ pub struct Handler {
     pub(super) run: Arc<Run>,
     /// Whether the params can be taken, for a request that will not be run.
     pub(super) check: Arc<Check>,
+    /// How long it takes; the clones of one handler share it.
+    pub(super) pace: Arc<RunningMean>,
 }
 
 impl Handler {
@@ -87,6 +90,7 @@ impl Handler {
                     .map_err(|fault| error::internal(format!("the result has no JSON form: {fault}")))
             }),
             check: Arc::new(|params| params.decode::<P>().map(drop)),
+            pace: Arc::default(),
         }
     }
 
@@ -94,7 +98,7 @@ impl Handler {
     pub fn raw(
         function: impl Fn(Params<'_>, &Call) -> Result<Box<RawValue>, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self { run: Arc::new(function), check: Arc::new(|_| Ok(())) }
+        Self { run: Arc::new(function), check: Arc::new(|_| Ok(())), pace: Arc::default() }
     }
 
     /// The same handler, with a way to tell whether params can be taken without running it.

@@ -146,6 +146,11 @@ impl LineDecoder {
         }
     }
 
+    /// Whether [`next`](Self::next) can give something out without more bytes. It may be nothing but white space.
+    pub fn has_line(&self) -> bool {
+        memchr::memchr(b'\n', &self.buffer[self.scanned..self.filled]).is_some()
+    }
+
     /// No LF in what is there: bounds what is kept of the line.
     fn unfinished(&mut self) -> Option<Frame<'_>> {
         let size = self.filled - self.start;

@@ -16,5 +16,5 @@ pub use envelope::{Malformed, Message, Notification, Outcome, RemoteError, Reque
 pub use error::{Error, ErrorCode, ParamFault};
 pub use frame::{Frame, LineDecoder};
 pub use id::{InvalidId, MAX_ID_BYTES, MAX_INTEGER, RequestId};
-pub use params::{Meta, Params};
+pub use params::{Meta, OwnedParams, Params};
 pub use text::{escape, quote};

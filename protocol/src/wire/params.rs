@@ -37,6 +37,11 @@ impl<'a> Params<'a> {
         self.0.unwrap_or("{}")
     }
 
+    /// The same params, to be kept.
+    pub fn to_owned(&self) -> OwnedParams {
+        OwnedParams(self.0.map(Box::from))
+    }
+
     /// Whether these are by name, as the protocol wants them.
     pub fn is_object(&self) -> bool {
         self.get().starts_with('{')
@@ -104,6 +109,17 @@ impl<'a> Params<'a> {
             _meta: Option<&'a RawValue>,
         }
         serde_json::from_str::<Probe<'a>>(self.get()).ok().and_then(|probe| probe._meta)
+    }
+}
+
+/// The params of a message, undecoded, apart from its line.
+#[derive(Debug, Clone)]
+pub struct OwnedParams(Option<Box<str>>);
+
+impl OwnedParams {
+    /// The params.
+    pub fn as_params(&self) -> Params<'_> {
+        Params(self.0.as_deref())
     }
 }
 
