@@ -27,7 +27,7 @@ fn entries(dir: &str) -> BTreeMap<String, PathBuf> {
 }
 
 /// The threads that start once and stay.
-const LIFELONG: [&str; 2] = ["plugline-spawner", "plugline-timer"];
+const LIFELONG: [&str; 3] = ["plugline-spawner", "plugline-timer", "plugline-watch"];
 
 /// Descriptors, threads by their names, and children.
 #[derive(Debug, PartialEq)]

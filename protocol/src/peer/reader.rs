@@ -82,9 +82,6 @@ impl Reader {
             }
             drop(looking);
             self.patience.in_vain();
-            if wait == Wait::Briefly {
-                return Ok(Filled::Nothing);
-            }
             self.sleep(wait, ended, interrupt)
         } else {
             let since = Instant::now();
@@ -97,7 +94,11 @@ impl Reader {
     }
 
     fn sleep(&mut self, wait: Wait, ended: &Wake, interrupt: &Interrupt) -> io::Result<Filled> {
-        let Wait::Until(until) = wait else { return Ok(Filled::Nothing) };
+        let until = match wait {
+            Wait::Until(until) => until,
+            // Whether the process is gone is seen here only.
+            Wait::Briefly => Some(Instant::now()),
+        };
         let slept = interrupt.sleep(&self.end, ended, until)?;
         if slept.ended {
             self.left.get_or_insert(LEFT_BYTES);
