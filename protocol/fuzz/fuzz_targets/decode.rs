@@ -18,8 +18,8 @@ fuzz_target!(|input: (u64, &[u8])| {
         decoder.space()[..chunk.len()].copy_from_slice(chunk);
         decoder.advance(chunk.len());
         while let Some(frame) = decoder.next() {
-            if let Frame::Line(line) = frame {
-                check(line);
+            if let Frame::Line { text, .. } = frame {
+                check(text);
             }
         }
     }

@@ -21,8 +21,8 @@ use crate::wire::{Error, RequestId};
 /// [`check`](Self::check) in a loop does that.
 #[derive(Debug)]
 pub struct Call {
-    connection: Connection,
-    incoming: Arc<Incoming>,
+    pub(super) connection: Connection,
+    pub(super) incoming: Arc<Incoming>,
     /// The last progress sent; it never decreases.
     progress: Mutex<Option<f64>>,
 }

@@ -16,9 +16,10 @@ use super::lane::Lane;
 use super::outbox::{Outbox, SendError};
 use super::pending::{Entry, NotEntered, Pending};
 use super::reader::Reader;
-use super::request::{PendingCall, RequestOptions};
+use super::request::{PendingCall, RequestOptions, Stage};
 use super::seat::Seat;
 use super::service::{Report, Service};
+use super::stream::{Inbox, Outlet};
 use super::watch::Watch;
 use super::{timer, turn};
 use crate::lifecycle::messages::{Cancel, Log};
@@ -72,6 +73,8 @@ pub struct Remote {
     pub limits: Limits,
     /// It heeds `rpc.cancel`.
     pub cancel: bool,
+    /// It has streams, or takes and sends them.
+    pub streams: bool,
     /// It takes `rpc.progress`.
     pub progress: bool,
     /// It takes `rpc.log`.
@@ -201,6 +204,10 @@ impl Connection {
         let timed_out = || CallError::Timeout { after: patience.unwrap_or_else(|| sent.elapsed()) };
         let counted = !method.starts_with(methods::PREFIX);
         self.check_method(method, counted)?;
+        let streams = options.streams;
+        if streams.any() {
+            self.check_streams()?;
+        }
         let depth = options.parent.as_ref().map_or(0, |(_, depth)| depth + 1);
         let entry = Entry {
             method,
@@ -209,6 +216,11 @@ impl Connection {
             handshake: options.handshake,
             max_in_flight: self.remote().map_or(1, |remote| remote.limits.max_in_flight),
             deadline,
+            output: streams.output.then(|| Inbox::new(self.inner.limits.stream_window_bytes)),
+            input: self
+                .remote()
+                .filter(|_| streams.input)
+                .map(|remote| Outlet::new(remote.limits.stream_window_bytes)),
         };
         let (id, slot) = self.inner.pending.enter(entry).map_err(|fault| match fault {
             NotEntered::Closed(reason) => CallError::Closed(reason),
@@ -228,7 +240,17 @@ impl Connection {
             self.inner.pending.withdraw(id);
             return Err(fault);
         }
-        Ok(PendingCall { connection: self.clone(), id, slot, sent, patience, deadline, settled: false })
+        Ok(PendingCall {
+            connection: self.clone(),
+            id,
+            slot,
+            sent,
+            patience,
+            deadline,
+            settled: false,
+            items: None,
+            stage: Stage::Waiting,
+        })
     }
 
     fn check_method(&self, method: &str, counted: bool) -> Result<(), CallError> {
@@ -277,7 +299,7 @@ impl Connection {
         }
     }
 
-    fn not_sent(&self, fault: &SendError, timed_out: impl FnOnce() -> CallError) -> CallError {
+    pub(super) fn not_sent(&self, fault: &SendError, timed_out: impl FnOnce() -> CallError) -> CallError {
         match fault {
             SendError::TimedOut => timed_out(),
             SendError::Closed => {
@@ -358,6 +380,7 @@ impl Connection {
         self.inner.pending.close(reason);
         // It may be one of the callers that just failed.
         self.inner.interrupt.raise();
+        self.inner.in_flight.dry_up();
         match **reason {
             // A plugin still answers what is in flight; a host looks whether the process ended before it does
             // anything that could end it.

@@ -11,10 +11,11 @@ use super::connection::{Connection, Direction, Remote, Side};
 use super::error::{CloseReason, Violation};
 use super::inflight::Incoming;
 use super::service::{Handler, Report, Route};
+use super::stream::{self, Flow, NotTaken};
 use super::timer::later;
 use super::work::Work;
 use crate::lifecycle::messages::{Cancel, Log, Progress};
-use crate::lifecycle::{InitializeResult, methods};
+use crate::lifecycle::{InitializeResult, Limits, methods};
 use crate::wire::{
     Error, Frame, Malformed, Message, Notification, Outcome, Params, Request, RequestId,
     Response, decode, encode, error, quote,
@@ -32,12 +33,12 @@ pub(super) fn take(connection: &Connection, frame: Frame<'_>) -> Result<Option<W
             refuse(connection, None, &error::too_large(limit, Some(size)));
             Ok(None)
         }
-        Frame::Line(line) => {
+        Frame::Line { text: line, size } => {
             connection.record(Direction::Received, line);
             match decode(line) {
                 Ok(Message::Request(request)) => take_request(connection, line, request),
                 Ok(Message::Notification(notification)) => {
-                    take_notification(connection, line.len(), &notification).map(|()| None)
+                    take_notification(connection, size, &notification).map(|()| None)
                 }
                 Ok(Message::Response(response)) => {
                     take_response(connection, &response);
@@ -131,6 +132,15 @@ fn take_notification(
             Ok(log) => inner.service.report(Report::Log(log)),
             Err(fault) => ignored(connection, method, &fault.message),
         },
+        methods::OUTPUT
+        | methods::OUTPUT_CREDIT
+        | methods::INPUT
+        | methods::INPUT_END
+        | methods::INPUT_CREDIT => match stream::take(connection, size, method, notification.params) {
+            Ok(()) => {}
+            Err(NotTaken::Ignored(reason)) => ignored(connection, method, &reason),
+            Err(NotTaken::Broken(reason)) => return Err(reason),
+        },
         _ => match inner.service.listener(method) {
             None => ignored(connection, method, "nobody listens to it"),
             Some(listener) => {
@@ -190,7 +200,11 @@ fn take_request(
                 Ok(()) => {
                     let asked = meta.deadline_ms.map(|ms| later(Duration::from_millis(ms)));
                     let deadline = [asked, until].into_iter().flatten().min();
-                    let incoming = Incoming::new(id, method.into_owned(), depth, parent, deadline, counted);
+                    let window = |limits: &Limits| limits.stream_window_bytes;
+                    let theirs = connection.remote().map_or(0, |remote| window(&remote.limits));
+                    let flow = Flow::new(handler.streams, window(&inner.limits), theirs);
+                    let incoming =
+                        Incoming::new(id, method.into_owned(), depth, parent, deadline, counted, flow);
                     let incoming = Arc::new(incoming);
                     inner.in_flight.insert(Arc::clone(&incoming));
                     return Ok(Some(Work::new(connection.clone(), incoming, handler, params.to_owned())));
@@ -219,6 +233,12 @@ fn admit(connection: &Connection, method: &str, params: Params<'_>) -> Result<Ad
     } else {
         connection.inner.service.route(connection, method, params)?
     };
+    if let Route::Run(handler) | Route::RunUncounted(handler) = &route
+        && handler.streams.any()
+        && !connection.remote().is_some_and(|remote| remote.streams)
+    {
+        return Err(error::method_not_found(method)); // `LIFE-32`
+    }
     if !params.is_object() {
         // Says what is wrong in the one place that knows how.
         params.decode::<serde_json::Value>()?;

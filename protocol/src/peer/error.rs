@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::stream::StreamFault;
 use crate::wire::{EncodeError, Error, error, escape};
 
 /// What kind of failure it is: a closed set, the same in the API, on the command line and in reports.
@@ -111,6 +112,12 @@ pub enum CallError {
     /// The connection ended before an answer came.
     #[error("the connection ended: {0}")]
     Closed(Arc<CloseReason>),
+    /// The call was answered, so the callee takes no more input.
+    #[error("the call ended: it was answered before its input was complete")]
+    Over,
+    /// The other side does not have what the call needs; nothing was sent.
+    #[error("the request was not sent: {0}")]
+    Unsupported(&'static str),
 }
 
 impl CallError {
@@ -127,6 +134,8 @@ impl CallError {
             Self::Refused(_) => Kind::InvalidRequest,
             Self::Undecodable(_) => Kind::ProtocolViolation,
             Self::Closed(reason) => reason.kind(),
+            Self::Over => Kind::Closed,
+            Self::Unsupported(_) => Kind::Unsupported,
         }
     }
 
@@ -182,6 +191,7 @@ impl CloseReason {
         match self {
             Self::EndOfFile | Self::Read(_) | Self::Write(_) | Self::Local => Kind::Closed,
             Self::Violation(Violation::TooLong { .. }) => Kind::TooLarge,
+            Self::Violation(Violation::Stream { .. }) => Kind::StreamViolation,
             Self::Violation(_) => Kind::ProtocolViolation,
             Self::Overloaded(_) => Kind::Overloaded,
         }
@@ -204,6 +214,14 @@ pub enum Violation {
         reason: String,
         /// Its first 200 bytes, escaped.
         quote: String,
+    },
+    /// The rules of a stream were broken.
+    #[error("output of {method}: {fault}")]
+    Stream {
+        /// The method of the call.
+        method: String,
+        /// What was wrong.
+        fault: StreamFault,
     },
     /// Stray output in strict mode, or stray output that holds a message which it spoilt.
     #[error("stray output: {quote}")]

@@ -44,6 +44,7 @@ impl From<&InitializeResult> for Remote {
         Self {
             limits: plugin.limits,
             cancel: plugin.capabilities.cancel.is_some(),
+            streams: plugin.capabilities.streams.is_some(),
             // Plugins have no way to say that they take these, so none is sent to them.
             progress: false,
             log: false,
@@ -58,6 +59,7 @@ impl From<&InitializeParams> for Remote {
         Self {
             limits: host.limits,
             cancel: callbacks.is_some(),
+            streams: host.capabilities.streams.is_some(),
             progress: host.capabilities.progress.is_some(),
             log: host.capabilities.log.is_some(),
             methods: Some(callbacks.map(|c| c.methods.iter().cloned().collect()).unwrap_or_default()),

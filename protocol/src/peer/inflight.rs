@@ -6,6 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::request::Canceller;
+use super::stream::Flow;
 use super::timer::later;
 use crate::lifecycle::methods;
 use crate::wire::{Error, RequestId, error};
@@ -23,16 +24,21 @@ pub(super) struct Incoming {
     pub(super) deadline: Option<Instant>,
     /// Whether it holds one of the places that `maxInFlight` counts.
     pub(super) counted: bool,
+    pub(super) flow: Flow,
     answered: AtomicBool,
-    cancelled: Mutex<Option<Cancelled>>,
-    cancelling: Condvar,
+    stopped: Mutex<Option<Stop>>,
+    stopping: Condvar,
     /// The calls that its handler made and may still wait for.
     made: Mutex<Vec<Canceller>>,
 }
 
+/// Why the work on a request is to stop.
 #[derive(Debug, Clone)]
-struct Cancelled {
-    reason: Option<String>,
+enum Stop {
+    /// Its caller cancelled it.
+    Cancelled { reason: Option<String> },
+    /// A rule of its streams was broken: this is the answer, whatever its handler returns.
+    Failed(Error),
 }
 
 impl Incoming {
@@ -43,6 +49,7 @@ impl Incoming {
         parent: Option<RequestId>,
         deadline: Option<Instant>,
         counted: bool,
+        flow: Flow,
     ) -> Self {
         Self {
             id,
@@ -51,23 +58,35 @@ impl Incoming {
             parent,
             deadline,
             counted,
+            flow,
             answered: AtomicBool::new(false),
-            cancelled: Mutex::new(None),
-            cancelling: Condvar::new(),
+            stopped: Mutex::new(None),
+            stopping: Condvar::new(),
             made: Mutex::default(),
         }
     }
 
-    fn cancelled(&self) -> MutexGuard<'_, Option<Cancelled>> {
-        self.cancelled.lock().unwrap_or_else(PoisonError::into_inner)
+    fn stopped(&self) -> MutexGuard<'_, Option<Stop>> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn cancel(&self, reason: Option<String>) {
+        self.stop(Stop::Cancelled { reason });
+    }
+
+    /// A rule of its streams was broken: its handler is told to stop, and this is the answer.
+    pub(super) fn fail(&self, fault: Error) {
+        self.stop(Stop::Failed(fault));
+    }
+
+    /// The first one stands.
+    fn stop(&self, stop: Stop) {
         if self.method == methods::INITIALIZE {
             return; // It cannot be cancelled (`CALL-6`).
         }
-        self.cancelled().get_or_insert(Cancelled { reason });
-        self.cancelling.notify_all();
+        self.stopped().get_or_insert(stop);
+        self.stopping.notify_all();
+        self.flow.end();
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
         for call in made {
             call.cancel(Some("the call that it was made for was cancelled"));
@@ -80,16 +99,18 @@ impl Incoming {
         made.retain(|call| !call.is_over());
         made.push(call);
         drop(made);
-        let cancelled = self.cancelled().clone();
-        if let Some(Cancelled { reason }) = cancelled {
-            self.cancel(reason); // It came in between.
+        let stopped = self.stopped().clone();
+        if let Some(stop) = stopped {
+            self.stop(stop); // It came in between.
         }
     }
 
     /// The error to answer if the caller no longer waits.
     pub(super) fn ended(&self) -> Option<Error> {
-        if let Some(cancelled) = &*self.cancelled() {
-            return Some(error::cancelled(cancelled.reason.as_deref()));
+        match &*self.stopped() {
+            Some(Stop::Cancelled { reason }) => return Some(error::cancelled(reason.as_deref())),
+            Some(Stop::Failed(fault)) => return Some(fault.clone()),
+            None => {}
         }
         self.deadline.filter(|deadline| *deadline <= Instant::now()).map(|_| error::deadline_exceeded())
     }
@@ -100,20 +121,27 @@ impl Incoming {
     }
 
     pub(super) fn is_cancelled(&self) -> bool {
-        self.cancelled().is_some()
+        self.stopped().is_some()
+    }
+
+    /// What is answered whatever the handler returns.
+    pub(super) fn failed(&self) -> Option<Error> {
+        match &*self.stopped() {
+            Some(Stop::Failed(fault)) => Some(fault.clone()),
+            Some(Stop::Cancelled { .. }) | None => None,
+        }
     }
 
     /// Waits that long, or until the caller no longer does.
     pub(super) fn wait_ended(&self, at_most: Duration) -> Option<Error> {
         let until = later(at_most);
         let until = self.deadline.map_or(until, |deadline| deadline.min(until));
-        let mut cancelled = self.cancelled();
-        while cancelled.is_none() {
+        let mut stopped = self.stopped();
+        while stopped.is_none() {
             let Some(left) = until.checked_duration_since(Instant::now()) else { break };
-            cancelled =
-                self.cancelling.wait_timeout(cancelled, left).unwrap_or_else(PoisonError::into_inner).0;
+            stopped = self.stopping.wait_timeout(stopped, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        drop(cancelled);
+        drop(stopped);
         self.ended()
     }
 }
@@ -164,6 +192,10 @@ impl InFlight {
         self.lock().by_id.contains_key(id)
     }
 
+    pub(super) fn get(&self, id: &RequestId) -> Option<Arc<Incoming>> {
+        self.lock().by_id.get(id).cloned()
+    }
+
     /// How many there are at that depth.
     pub(super) fn at_depth(&self, depth: u32) -> u32 {
         self.lock().places.get(depth as usize).copied().unwrap_or(0)
@@ -190,8 +222,7 @@ impl InFlight {
     }
 
     pub(super) fn cancel(&self, id: &RequestId, reason: Option<String>) {
-        let request = self.lock().by_id.get(id).cloned();
-        if let Some(request) = request {
+        if let Some(request) = self.get(id) {
             request.cancel(reason);
         }
     }
@@ -208,6 +239,13 @@ impl InFlight {
     pub(super) fn cancel_all(&self, reason: &str) {
         for request in self.all() {
             request.cancel(Some(reason.to_owned()));
+        }
+    }
+
+    /// The other side is gone: nothing more comes for their streams.
+    pub(super) fn dry_up(&self) {
+        for request in self.all() {
+            request.flow.dry_up();
         }
     }
 

@@ -15,8 +15,8 @@
 //!
 //! # Lock order
 //!
-//! `InFlight` → `Outbox`, and `Pending` → a call's slot. No other two are held together, and none is held
-//! while user code runs.
+//! `InFlight` → `Outbox`, `Pending` → a call's slot, and `Pending` → the credit of its input. No other two are
+//! held together, and none is held while user code runs.
 
 mod answer;
 mod call;
@@ -35,6 +35,7 @@ mod reader;
 mod request;
 mod seat;
 mod service;
+mod stream;
 mod sync;
 mod timer;
 mod turn;
@@ -50,3 +51,4 @@ pub use handshake::HandshakeError;
 pub use io::{Block, Pipes, Waited, Wake, pair};
 pub use request::{Canceller, PendingCall, RequestOptions};
 pub use service::{Handler, Listener, Report, Route, Service};
+pub use stream::{Input, InputSender, Output, StreamFault};

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::error::{CallError, CloseReason};
 use super::seat::Offer;
+use super::stream::{Inbox, Items, Outlet, StreamFault};
 use super::timer::later_than;
 use crate::lifecycle::messages::Progress;
 use crate::wire::{Outcome, RequestId};
@@ -22,6 +23,8 @@ const PROGRESS_BYTES: usize = 256 * 1024;
 pub(super) struct Slot {
     state: Mutex<SlotState>,
     changed: Condvar,
+    /// What its input may still send, where it has one.
+    input: Option<Outlet>,
 }
 
 #[derive(Debug, Default)]
@@ -29,6 +32,8 @@ struct SlotState {
     progress: VecDeque<Progress>,
     /// How much text is in them.
     progress_bytes: usize,
+    /// What came of its output, where it has one.
+    output: Option<Inbox>,
     outcome: Option<Result<Box<RawValue>, CallError>>,
     /// The caller asked for the call to end.
     cancel: Option<CancelRequest>,
@@ -67,13 +72,19 @@ struct CancelRequest {
 }
 
 /// What a waiting caller is told.
+#[derive(Debug)]
 pub(super) enum Told {
     Progress(Progress),
+    Items(Items),
     Settled(Result<Box<RawValue>, CallError>),
     TimedOut,
 }
 
 impl Slot {
+    fn new(output: Option<Inbox>, input: Option<Outlet>) -> Self {
+        Self { state: Mutex::new(SlotState { output, ..SlotState::default() }), input, ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, SlotState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -83,6 +94,8 @@ impl Slot {
         let mut state = self.lock();
         state.outcome.get_or_insert(outcome);
         self.wake(&state);
+        drop(state);
+        self.end_input();
     }
 
     /// Only who sleeps needs to be woken: a wake-up is a system call even where nobody does.
@@ -90,6 +103,37 @@ impl Slot {
         if state.rest != Rest::Awake {
             self.changed.notify_all();
         }
+    }
+
+    /// What the input of the call may still send, where it has one.
+    pub(super) fn input(&self) -> Option<&Outlet> {
+        self.input.as_ref()
+    }
+
+    fn end_input(&self) {
+        self.input.iter().for_each(Outlet::end);
+    }
+
+    fn items(&self, items: Items, line: usize) -> Result<(), StreamFault> {
+        let mut state = self.lock();
+        state.output.as_mut().ok_or(StreamFault::NoStream)?.put(items, line)?;
+        self.wake(&state);
+        Ok(())
+    }
+
+    /// Counts what was taken of the output; says what to grant, where a grant is due.
+    pub(super) fn took(&self, bytes: usize) -> Option<u64> {
+        let mut state = self.lock();
+        if state.outcome.is_some() {
+            return None; // The callee sends no more.
+        }
+        state.output.as_mut()?.took(bytes)
+    }
+
+    /// Nobody waits any more.
+    fn abandon(&self) {
+        self.lock().output.iter_mut().for_each(Inbox::clear);
+        self.end_input();
     }
 
     fn progress(&self, progress: Progress) {
@@ -111,6 +155,8 @@ impl Slot {
         let mut state = self.lock();
         state.cancel.get_or_insert(CancelRequest { asked, wait_until: later_than(asked, patience) });
         self.wake(&state);
+        drop(state);
+        self.end_input();
     }
 
     /// When the caller asked for the call to end, if it did.
@@ -122,10 +168,7 @@ impl Slot {
     pub(super) fn tell(&self, deadline: Option<Instant>) -> Result<Told, Option<Instant>> {
         let mut state = self.lock();
         if state.outcome.is_some() {
-            return Ok(match state.take_progress() {
-                Some(progress) => Told::Progress(progress),
-                None => Told::Settled(state.outcome.take().expect("it was there a moment ago")),
-            });
+            return Ok(state.next_news().expect("there is an outcome at least"));
         }
         let until = state.until(deadline);
         // Before progress: of that there may be more and more, and the wait has its end all the same.
@@ -137,13 +180,12 @@ impl Slot {
                 Told::TimedOut
             });
         }
-        state.take_progress().map(Told::Progress).ok_or(until)
+        state.next_news().ok_or(until)
     }
 
     /// Whether there is something to tell, the end of a wait aside.
     pub(super) fn has_news(&self) -> bool {
-        let state = self.lock();
-        state.outcome.is_some() || !state.progress.is_empty()
+        self.lock().has_news()
     }
 
     /// The caller is about to sleep until there is something to tell or it is offered the seat.
@@ -154,7 +196,7 @@ impl Slot {
     /// Sleeps; at most until the deadline.
     pub(super) fn sleep(&self, deadline: Option<Instant>) {
         let mut state = self.lock();
-        while state.rest == Rest::Asleep && state.outcome.is_none() && state.progress.is_empty() {
+        while state.rest == Rest::Asleep && !state.has_news() {
             state = match state.until(deadline) {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(until) => {
@@ -172,6 +214,23 @@ impl Slot {
 }
 
 impl SlotState {
+    fn has_news(&self) -> bool {
+        self.outcome.is_some()
+            || !self.progress.is_empty()
+            || self.output.as_ref().is_some_and(|output| !output.is_empty())
+    }
+
+    /// The outcome comes last.
+    fn next_news(&mut self) -> Option<Told> {
+        if let Some(progress) = self.take_progress() {
+            return Some(Told::Progress(progress));
+        }
+        if let Some(items) = self.output.as_mut().and_then(Inbox::pop) {
+            return Some(Told::Items(items));
+        }
+        self.outcome.take().map(Told::Settled)
+    }
+
     /// When the caller stops waiting.
     fn until(&self, deadline: Option<Instant>) -> Option<Instant> {
         let cancelled = self.cancel.as_ref().map(|cancel| cancel.wait_until);
@@ -246,6 +305,8 @@ pub(super) struct Entry<'a> {
     /// How many calls the other side takes at each depth.
     pub(super) max_in_flight: u32,
     pub(super) deadline: Option<Instant>,
+    pub(super) output: Option<Inbox>,
+    pub(super) input: Option<Outlet>,
 }
 
 /// Why a call was not entered.
@@ -288,7 +349,7 @@ impl Pending {
         }
         let id = calls.next_id;
         calls.next_id += 1;
-        let slot = Arc::new(Slot::default());
+        let slot = Arc::new(Slot::new(entry.output, entry.input));
         calls.by_id.insert(
             id,
             Outgoing {
@@ -343,12 +404,36 @@ impl Pending {
         self.lock().by_id.get(id).is_some_and(|call| call.handshake)
     }
 
+    /// Where what is told of a call goes; nowhere, where nobody waits.
+    fn slot(&self, id: &RequestId) -> Option<Arc<Slot>> {
+        let RequestId::Number(id) = id else { return None };
+        self.lock().by_id.get(id).filter(|call| !call.abandoned).map(|call| Arc::clone(&call.slot))
+    }
+
     pub(super) fn progress(&self, progress: Progress) {
-        let RequestId::Number(id) = progress.id else { return };
-        let slot =
-            self.lock().by_id.get(&id).filter(|call| !call.abandoned).map(|call| Arc::clone(&call.slot));
-        if let Some(slot) = slot {
+        if let Some(slot) = self.slot(&progress.id) {
             slot.progress(progress);
+        }
+    }
+
+    /// Items of a call's output, from a line that cost that much. What is wrong with them, of which method.
+    pub(super) fn output(
+        &self,
+        id: &RequestId,
+        items: Items,
+        line: usize,
+    ) -> Result<(), (String, StreamFault)> {
+        let Some(slot) = self.slot(id) else { return Ok(()) };
+        slot.items(items, line).map_err(|fault| {
+            let RequestId::Number(id) = id else { unreachable!("it has a slot") };
+            (self.unanswered(*id).unwrap_or_default(), fault)
+        })
+    }
+
+    /// Credit for a call's input.
+    pub(super) fn input_credit(&self, id: &RequestId, bytes: u64) {
+        if let Some(slot) = self.slot(id) {
+            slot.input.iter().for_each(|input| input.give(bytes));
         }
     }
 
@@ -356,7 +441,10 @@ impl Pending {
     pub(super) fn abandon(&self, id: u64) -> bool {
         let mut calls = self.lock();
         match calls.by_id.get_mut(&id) {
-            Some(call) => !std::mem::replace(&mut call.abandoned, true),
+            Some(call) => {
+                call.slot.abandon();
+                !std::mem::replace(&mut call.abandoned, true)
+            }
             None => false,
         }
     }

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::connection::{Connection, Ended, Inner};
 use super::error::CallError;
 use super::pending::{Slot, Told};
+use super::stream::{Items, Streams};
 use super::turn;
 use crate::lifecycle::messages::Progress;
 use crate::wire::RequestId;
@@ -25,12 +26,21 @@ pub struct RequestOptions {
     pub(super) parent: Option<(RequestId, u32)>,
     /// It is the handshake.
     pub(super) handshake: bool,
+    /// Which streams the call has.
+    pub(super) streams: Streams,
 }
 
 impl RequestOptions {
     /// Waits at most that long; `None` is for ever.
     pub fn timeout(timeout: impl Into<Option<Duration>>) -> Self {
         Self { timeout: timeout.into(), ..Self::default() }
+    }
+
+    /// Takes the output of the method, with [`PendingCall::next_item`]. The callee may send none without.
+    #[must_use]
+    pub fn output(mut self) -> Self {
+        self.streams.output = true;
+        self
     }
 }
 
@@ -45,10 +55,26 @@ pub struct PendingCall {
     pub(super) patience: Option<Duration>,
     pub(super) deadline: Option<Instant>,
     pub(super) settled: bool,
+    /// The line of output in hand.
+    pub(super) items: Option<Items>,
+    pub(super) stage: Stage,
+}
+
+/// What a caller knows of how its call ended.
+#[derive(Debug)]
+pub(super) enum Stage {
+    Waiting,
+    Ended(Result<Box<RawValue>, CallError>),
+}
+
+/// What comes next of a call.
+pub(super) enum Step {
+    Items(Items),
+    Ended(Result<Box<RawValue>, CallError>),
 }
 
 impl PendingCall {
-    /// Waits for the answer.
+    /// Waits for the answer. Output that was not taken is let go.
     ///
     /// # Errors
     /// [`CallError`] where there is no result.
@@ -64,16 +90,33 @@ impl PendingCall {
         mut self,
         mut progress: impl FnMut(Progress),
     ) -> Result<Box<RawValue>, CallError> {
+        if let Some(mut items) = self.items.take() {
+            self.took(items.skip());
+        }
+        if let Stage::Ended(outcome) = std::mem::replace(&mut self.stage, Stage::Waiting) {
+            return outcome;
+        }
         loop {
+            match self.step(&mut progress) {
+                Step::Items(mut items) => self.took(items.skip()),
+                Step::Ended(outcome) => return outcome,
+            }
+        }
+    }
+
+    /// Waits for what comes next but progress, which is given to the function.
+    pub(super) fn step(&mut self, progress: &mut impl FnMut(Progress)) -> Step {
+        let ended = loop {
             match turn::wait(&self.connection, self.id, &self.slot, self.deadline) {
                 Told::Progress(report) => progress(report),
+                Told::Items(items) => return Step::Items(items),
                 Told::Settled(Err(CallError::Cancelled)) => {
                     self.end(Ended::Cancelled { asked: self.slot.cancelled().unwrap_or(self.sent) });
-                    return Err(CallError::Cancelled);
+                    break Err(CallError::Cancelled);
                 }
                 Told::Settled(outcome) => {
                     self.settled = true;
-                    return match outcome {
+                    break match outcome {
                         // The answer to our own cancel.
                         Err(CallError::Remote(error))
                             if error.code.code() == crate::wire::error::CANCELLED
@@ -86,12 +129,13 @@ impl PendingCall {
                 }
                 Told::TimedOut => {
                     self.end(Ended::Now("the caller's deadline passed"));
-                    return Err(CallError::Timeout {
+                    break Err(CallError::Timeout {
                         after: self.patience.unwrap_or_else(|| self.sent.elapsed()),
                     });
                 }
             }
-        }
+        };
+        Step::Ended(ended)
     }
 
     /// Waits for the answer and decodes it.
@@ -99,7 +143,7 @@ impl PendingCall {
     /// # Errors
     /// [`CallError`] where there is no result, or one of another type.
     pub fn wait_as<R: DeserializeOwned>(self) -> Result<R, CallError> {
-        decode(&self.wait()?)
+        decode("the result", &self.wait()?)
     }
 
     /// A handle that cancels this call from another thread.
@@ -144,32 +188,35 @@ impl Canceller {
     /// it cannot be cancelled at the callee, it ends at once.
     pub fn cancel(&self, reason: Option<&str>) {
         let Some(inner) = self.connection.upgrade() else { return };
-        let connection = Connection { inner };
-        let heeded = connection.send_cancel(self.id, reason);
-        let patience = if heeded { connection.inner.unanswered } else { Duration::ZERO };
-        self.slot.cancel(patience);
-        // Its caller may be the one who reads.
-        connection.inner.interrupt.raise();
+        Connection { inner }.cancel(self.id, &self.slot, reason);
     }
 }
 
-/// Decodes a result.
+/// Decodes what an answer holds.
 ///
 /// # Errors
 /// [`CallError::Undecodable`] where it is of another type.
-pub(super) fn decode<R: DeserializeOwned>(raw: &RawValue) -> Result<R, CallError> {
+pub(super) fn decode<R: DeserializeOwned>(what: &str, raw: &RawValue) -> Result<R, CallError> {
     let mut json = serde_json::Deserializer::from_str(raw.get());
     serde_path_to_error::deserialize(&mut json).map_err(|fault| {
         let path = fault.path().to_string();
         let at = if path == "." { String::new() } else { format!(" at {path}") };
         CallError::Undecodable(format!(
-            "the result is not of the type that was asked for{at}: {}",
+            "{what} is not of the type that was asked for{at}: {}",
             fault.into_inner()
         ))
     })
 }
 
 impl Connection {
+    /// Asks the callee to stop; where it does not heed that, the call ends at once.
+    pub(super) fn cancel(&self, id: u64, slot: &Slot, reason: Option<&str>) {
+        let heeded = self.send_cancel(id, reason);
+        slot.cancel(if heeded { self.inner.unanswered } else { Duration::ZERO });
+        // Its caller may be the one who reads.
+        self.inner.interrupt.raise();
+    }
+
     /// Calls and waits for the answer.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::call::Call;
 use super::connection::Connection;
 use super::error::CloseReason;
+use super::stream::Streams;
 use super::work::RunningMean;
 use crate::lifecycle::messages::Log;
 use crate::wire::{Error, Params, RequestId, error};
@@ -73,6 +74,7 @@ pub struct Handler {
     pub(super) check: Arc<Check>,
     /// How long it takes; the clones of one handler share it.
     pub(super) pace: Arc<RunningMean>,
+    pub(super) streams: Streams,
 }
 
 impl Handler {
@@ -91,6 +93,7 @@ impl Handler {
             }),
             check: Arc::new(|params| params.decode::<P>().map(drop)),
             pace: Arc::default(),
+            streams: Streams::default(),
         }
     }
 
@@ -98,7 +101,12 @@ impl Handler {
     pub fn raw(
         function: impl Fn(Params<'_>, &Call) -> Result<Box<RawValue>, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self { run: Arc::new(function), check: Arc::new(|_| Ok(())), pace: Arc::default() }
+        Self {
+            run: Arc::new(function),
+            check: Arc::new(|_| Ok(())),
+            pace: Arc::default(),
+            streams: Streams::default(),
+        }
     }
 
     /// The same handler, with a way to tell whether params can be taken without running it.
@@ -108,6 +116,22 @@ impl Handler {
         check: impl Fn(Params<'_>) -> Result<(), Error> + Send + Sync + 'static,
     ) -> Self {
         self.check = Arc::new(check);
+        self
+    }
+
+    /// The same handler, its calls having an [output](Call::output) stream. A caller without streams finds no
+    /// such method then.
+    #[must_use]
+    pub fn with_output(mut self) -> Self {
+        self.streams.output = true;
+        self
+    }
+
+    /// The same handler, its calls having an [input](Call::input) stream. A caller without streams finds no such
+    /// method then.
+    #[must_use]
+    pub fn with_input(mut self) -> Self {
+        self.streams.input = true;
         self
     }
 }

@@ -199,7 +199,7 @@ fn read_lines(connection: &Connection, reader: &mut Reader, whom: For<'_>, wait:
 /// A caller runs only what was called in the handling of its own call, and what is known to be fast: it has a
 /// deadline, and may hold a lock that a stranger's handler wants.
 fn runs_here(work: &Work, whom: For<'_>, reader: &Reader) -> bool {
-    if !work.may_overtake() {
+    if !work.may_run_at_once() {
         return false;
     }
     match (whom, work.pace()) {

@@ -45,10 +45,10 @@ impl Work {
         self.incoming.parent == Some(RequestId::Number(id))
     }
 
-    /// Whether it may be run where it was read: it is not the protocol's own, and no notification that came before
-    /// it is still to be handled.
-    pub(super) fn may_overtake(&self) -> bool {
-        self.incoming.counted && !self.connection.inner.lane.is_running()
+    /// Whether it may be run where it was read: it is not the protocol's own, has no streams, which are for waiting,
+    /// and no notification that came before it is still to be handled.
+    pub(super) fn may_run_at_once(&self) -> bool {
+        self.incoming.counted && !self.handler.streams.any() && !self.connection.inner.lane.is_running()
     }
 
     /// Runs the handler and answers.
@@ -62,7 +62,7 @@ impl Work {
             Err(_) => Err(error::internal(format!("the handler of {} panicked", incoming.method))),
         };
         handler.pace.record(started.elapsed());
-        let outcome = match outcome {
+        let outcome = match incoming.failed().map_or(outcome, Err) {
             // Whatever the work failed of, it was told to stop.
             Err(fault) if incoming.is_cancelled() && fault.code.code() != error::CANCELLED => {
                 Err(incoming.ended().unwrap_or(fault))

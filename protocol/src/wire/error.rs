@@ -142,6 +142,11 @@ pub fn too_large(limit: usize, size: Option<usize>) -> Error {
     server(MESSAGE_TOO_LARGE, message, Some(data))
 }
 
+/// [`STREAM_VIOLATION`], with what the caller did.
+pub fn stream_violation(what: &str) -> Error {
+    server(STREAM_VIOLATION, format!("stream violation: {what}"), None)
+}
+
 /// [`DECLINED`] with the reason.
 pub fn declined(reason: impl Into<String>) -> Error {
     let reason = reason.into();

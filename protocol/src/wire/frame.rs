@@ -6,8 +6,13 @@
 /// What the decoder found next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
-    /// A line, without its LF, the CR before it, and the stream's BOM. Never only white space.
-    Line(&'a [u8]),
+    /// A line. Never only white space.
+    Line {
+        /// Without its LF, the CR before it, and the stream's BOM.
+        text: &'a [u8],
+        /// What it took on the wire, all of these counted; bytes. What the credit of streams is counted in.
+        size: usize,
+    },
     /// The line being received has just passed the limit (bytes). Reported once for that line; what is
     /// left of it is dropped as it comes.
     TooLong {
@@ -35,7 +40,7 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// use plugline_protocol::wire::{Frame, LineDecoder};
 /// let mut decoder = LineDecoder::new(1024);
 /// decoder.extend(b"{\"a\":1}\r\n \n{\"b\"");
-/// assert_eq!(decoder.next(), Some(Frame::Line(b"{\"a\":1}")));
+/// assert_eq!(decoder.next(), Some(Frame::Line { text: b"{\"a\":1}", size: 9 }));
 /// assert_eq!(decoder.next(), None);
 /// ```
 #[derive(Debug)]
@@ -141,7 +146,7 @@ impl LineDecoder {
             self.consume(line_end + 1);
             let (from, to) = self.trim(line_start, line_end);
             if !self.buffer[from..to].iter().all(|b| matches!(b, b' ' | b'\t' | b'\r')) {
-                return Some(Frame::Line(&self.buffer[from..to]));
+                return Some(Frame::Line { text: &self.buffer[from..to], size: size + 1 });
             }
         }
     }
@@ -207,7 +212,7 @@ mod tests {
             decoder.extend(chunk);
             while let Some(frame) = decoder.next() {
                 seen.push(match frame {
-                    Frame::Line(line) => String::from_utf8_lossy(line).into_owned(),
+                    Frame::Line { text, .. } => String::from_utf8_lossy(text).into_owned(),
                     Frame::TooLong { limit } => format!("<over {limit}>"),
                     Frame::Skipped { limit, size } => format!("<{size} over {limit}>"),
                 });
@@ -255,12 +260,20 @@ mod tests {
     }
 
     #[test]
+    fn a_line_costs_all_its_bytes() {
+        let mut decoder = LineDecoder::new(99);
+        decoder.extend("\u{feff}a\r\n \n\tb \n".as_bytes());
+        assert_eq!(decoder.next(), Some(Frame::Line { text: b"a", size: 6 }));
+        assert_eq!(decoder.next(), Some(Frame::Line { text: b"\tb ", size: 4 }));
+    }
+
+    #[test]
     fn a_changed_limit_holds_for_what_is_buffered() {
         let mut decoder = LineDecoder::new(2);
         decoder.extend(b"a\nabcd\n");
-        assert_eq!(decoder.next(), Some(Frame::Line(b"a")));
+        assert_eq!(decoder.next(), Some(Frame::Line { text: b"a", size: 2 }));
         decoder.set_limit(4);
-        assert_eq!(decoder.next(), Some(Frame::Line(b"abcd")));
+        assert_eq!(decoder.next(), Some(Frame::Line { text: b"abcd", size: 5 }));
     }
 
     #[test]

@@ -16,5 +16,6 @@ pub use envelope::{Malformed, Message, Notification, Outcome, RemoteError, Reque
 pub use error::{Error, ErrorCode, ParamFault};
 pub use frame::{Frame, LineDecoder};
 pub use id::{InvalidId, MAX_ID_BYTES, MAX_INTEGER, RequestId};
+pub(crate) use params::pointer;
 pub use params::{Meta, OwnedParams, Params};
 pub use text::{escape, quote};

@@ -173,7 +173,7 @@ impl Meta {
     }
 }
 
-fn pointer(path: &serde_path_to_error::Path) -> String {
+pub(crate) fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             serde_path_to_error::Segment::Seq { index } => format!("/{index}"),

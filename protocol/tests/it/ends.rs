@@ -157,7 +157,7 @@ pub(crate) fn both(host: End, plugin: End) -> (Opened, Opened) {
 }
 
 pub(crate) fn remote(limits: Limits) -> Remote {
-    Remote { limits, cancel: true, progress: true, log: true, methods: None }
+    Remote { limits, cancel: true, streams: true, progress: true, log: true, methods: None }
 }
 
 pub(crate) fn in_flight(max_in_flight: u32) -> Limits {

@@ -7,3 +7,4 @@ mod peer;
 mod properties;
 mod schema;
 mod spec;
+mod streams;

@@ -27,7 +27,7 @@ enum Seen {
 fn drain(decoder: &mut LineDecoder, seen: &mut Vec<Seen>) {
     while let Some(frame) = decoder.next() {
         seen.push(match frame {
-            Frame::Line(line) => Seen::Line(line.to_vec()),
+            Frame::Line { text, .. } => Seen::Line(text.to_vec()),
             Frame::TooLong { .. } => Seen::TooLong,
             Frame::Skipped { size, .. } => Seen::Skipped(size),
         });
