@@ -199,7 +199,7 @@ impl Launch {
             capabilities: HostCapabilities {
                 progress: Some(Feature {}),
                 log: Some(Feature {}),
-                streams: None,
+                streams: Some(Feature {}),
                 callbacks: Some(CallbackCapability { methods: self.served }),
             },
         };

@@ -21,6 +21,7 @@ mod launch;
 mod plugin;
 mod process;
 mod service;
+mod stream;
 mod timeouts;
 
 pub use error::{Error, Evidence, Phase};
@@ -33,7 +34,8 @@ pub use plugline_protocol::lifecycle::messages::{Level, Log, Progress};
 pub use plugline_protocol::lifecycle::{Identity, InitializeResult, Limits};
 pub use plugline_protocol::peer::{Call, CallError, Canceller, Direction, Kind, PendingCall, RequestOptions};
 pub use plugline_protocol::wire::error::application as callback_error;
-pub use plugline_protocol::wire::escape;
+pub use plugline_protocol::wire::{Bytes, escape};
 pub use plugline_protocol::wire::{Error as WireError, ErrorCode};
 pub use process::Exit;
+pub use stream::{Input, OutputStream};
 pub use timeouts::Timeouts;

@@ -188,6 +188,17 @@ impl Plugin {
         params: &(impl Serialize + ?Sized),
         options: CallOptions,
     ) -> Result<RunningCall, Error> {
+        self.begin_as(method, options, |connection, options| connection.request(method, params, options))
+            .map(|(instance, call)| RunningCall { instance, method: method.to_owned(), call })
+    }
+
+    /// Sends a call in whatever way.
+    pub(crate) fn begin_as<C>(
+        &self,
+        method: &str,
+        options: CallOptions,
+        send: impl FnOnce(&Connection, RequestOptions) -> Result<C, CallError>,
+    ) -> Result<(Arc<Instance>, C), Error> {
         let instance = self.instance();
         let fail = |cause| instance.call_failed(method, cause);
         if method.starts_with(methods::PREFIX) && !matches!(method, methods::PING | methods::DISCOVER) {
@@ -198,9 +209,8 @@ impl Plugin {
             Deadline::After(timeout) => Some(timeout),
             Deadline::Never => None,
         };
-        let options = RequestOptions::timeout(timeout);
-        let call = instance.connection.request(method, params, options).map_err(fail)?;
-        Ok(RunningCall { instance: Arc::clone(instance), method: method.to_owned(), call })
+        let call = send(&instance.connection, RequestOptions::timeout(timeout)).map_err(fail)?;
+        Ok((Arc::clone(instance), call))
     }
 
     /// Sends a notification. Waits as long as a call would where much is queued already.
@@ -244,9 +254,9 @@ impl Plugin {
 /// A call that was sent. Dropping it cancels the call.
 #[derive(Debug)]
 pub struct RunningCall {
-    instance: Arc<Instance>,
-    method: String,
-    call: PendingCall,
+    pub(crate) instance: Arc<Instance>,
+    pub(crate) method: String,
+    pub(crate) call: PendingCall,
 }
 
 impl RunningCall {
@@ -339,7 +349,7 @@ impl Instance {
         }
     }
 
-    fn call_failed(&self, method: &str, cause: CallError) -> Error {
+    pub(crate) fn call_failed(&self, method: &str, cause: CallError) -> Error {
         Error::Call {
             command: self.command.clone(),
             method: method.to_owned(),

@@ -27,11 +27,11 @@ pub mod testing;
 
 pub use method::{Method, Notification};
 pub use plugin::Plugin;
-pub use plugline_protocol::contract::Instances;
+pub use plugline_protocol::contract::{Example, Instances};
 pub use plugline_protocol::lifecycle::Limits;
 pub use plugline_protocol::lifecycle::messages::{Level, Log};
-pub use plugline_protocol::peer::{Call, CallError};
+pub use plugline_protocol::peer::{Call, CallError, Input, Output};
 pub use plugline_protocol::wire::error::application as error;
-pub use plugline_protocol::wire::{Error, ErrorCode, ParamFault};
+pub use plugline_protocol::wire::{Bytes, Error, ErrorCode, ParamFault};
 pub use refusal::Refusal;
 pub use stdio::Stdio;

@@ -182,6 +182,8 @@ struct Drafted<'a> {
     about: &'a About,
     params: Option<Schema>,
     result: Option<Schema>,
+    output: Option<Schema>,
+    input: Option<Schema>,
 }
 
 impl<'a> Drafted<'a> {
@@ -196,17 +198,19 @@ impl<'a> Drafted<'a> {
             about,
             params: about.params.map(|schema| schema_in(params, schema)),
             result: about.result.map(|schema| schema_in(results, schema)),
+            output: about.output.map(|schema| schema_in(results, schema)),
+            input: about.input.map(|schema| schema_in(params, schema)),
         }
     }
 
     fn rename_results(&mut self, renamed: &[(String, String)]) {
-        if let Some(schema) = &mut self.result {
+        for schema in self.result.iter_mut().chain(&mut self.output) {
             *schema = renamed_schema(schema, renamed);
         }
     }
 
     fn rename_params(&mut self, renamed: &[(String, String)]) {
-        if let Some(schema) = &mut self.params {
+        for schema in self.params.iter_mut().chain(&mut self.input) {
             *schema = renamed_schema(schema, renamed);
         }
     }
@@ -237,7 +241,9 @@ impl<'a> Drafted<'a> {
             plugline: MethodExtension {
                 errors: self.about.errors.clone(),
                 idempotent: self.about.idempotent,
-                ..MethodExtension::default()
+                output: self.output,
+                input: self.input,
+                examples: self.about.more_examples.clone(),
             },
             other: Map::new(),
         }

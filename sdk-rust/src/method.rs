@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use plugline_protocol::contract::{AnyError, DeclaredError, ErrorSet, ExamplePairing, ExampleValue};
-use plugline_protocol::peer::Call;
+use plugline_protocol::contract::{AnyError, DeclaredError, ErrorSet, Example, ExamplePairing, ExampleValue};
+use plugline_protocol::peer::{Call, Input, Output};
 use plugline_protocol::wire::{Error, Params, error};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -32,9 +32,15 @@ pub(crate) struct About {
     pub(crate) params: Option<SchemaOf>,
     /// None for a notification.
     pub(crate) result: Option<SchemaOf>,
+    /// What an item of its output is, where it has any.
+    pub(crate) output: Option<SchemaOf>,
+    /// What an item of its input is, where it has any.
+    pub(crate) input: Option<SchemaOf>,
     pub(crate) errors: ErrorSet,
     pub(crate) idempotent: bool,
     pub(crate) examples: Vec<(String, Map<String, Value>, Value)>,
+    /// Those that OpenRPC has no place for.
+    pub(crate) more_examples: Vec<Example>,
 }
 
 impl About {
@@ -43,9 +49,12 @@ impl About {
             description: None,
             params,
             result,
+            output: None,
+            input: None,
             errors: ErrorSet::default(),
             idempotent: false,
             examples: Vec::new(),
+            more_examples: Vec::new(),
         }
     }
 
@@ -77,13 +86,106 @@ impl<S: Send + Sync + 'static> Method<S> {
         R: Serialize + JsonSchema,
         E: Into<Error>,
     {
+        Self::of_call(name.into(), function)
+    }
+
+    /// A method with an output stream: what its function [sends](Output::send) reaches the host as it is sent,
+    /// what it returns is the summary after that. `()` is none.
+    ///
+    /// Where the host does not take what is sent, the function waits in `send`, and stops with its error when
+    /// the host no longer wants it.
+    ///
+    /// ```
+    /// # use plugline_sdk::{Call, Error, Method, Output};
+    /// # #[derive(serde::Deserialize, schemars::JsonSchema)] struct Range { end: u32 }
+    /// # let method: Method =
+    /// Method::with_output("math.count", |(), range: Range, _: &Call, output: Output<'_, u32>| {
+    ///     for number in 0..range.end {
+    ///         output.send(&number)?;
+    ///     }
+    ///     Ok::<_, Error>(())
+    /// });
+    /// ```
+    pub fn with_output<P, T, R, E>(
+        name: impl Into<String>,
+        function: impl Fn(&S, P, &Call, Output<'_, T>) -> Result<R, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        P: DeserializeOwned + JsonSchema,
+        T: Serialize + JsonSchema,
+        R: Serialize + JsonSchema,
+        E: Into<Error>,
+    {
+        let mut this = Self::of_call(name.into(), move |state, params, call| {
+            function(state, params, call, call.output().expect("declared below"))
+        });
+        this.about.output = Some(|schemas| schemas.subschema_for::<T>());
+        this
+    }
+
+    /// A method with an input stream, item by item as the host sends them. A function that has enough returns.
+    ///
+    /// ```
+    /// # use plugline_sdk::{Call, Error, Input, Method};
+    /// # let method: Method =
+    /// Method::with_input("math.sum", |(), (), _: &Call, input: Input<'_, i64>| {
+    ///     input.sum::<Result<i64, Error>>()
+    /// });
+    /// ```
+    pub fn with_input<P, I, R, E>(
+        name: impl Into<String>,
+        function: impl Fn(&S, P, &Call, Input<'_, I>) -> Result<R, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        P: DeserializeOwned + JsonSchema,
+        I: DeserializeOwned + JsonSchema,
+        R: Serialize + JsonSchema,
+        E: Into<Error>,
+    {
+        let mut this = Self::of_call(name.into(), move |state, params, call| {
+            function(state, params, call, call.input().expect("declared below"))
+        });
+        this.about.input = Some(|schemas| schemas.subschema_for::<I>());
+        this
+    }
+
+    /// A method with both streams.
+    pub fn with_input_and_output<P, I, T, R, E>(
+        name: impl Into<String>,
+        function: impl Fn(&S, P, &Call, Input<'_, I>, Output<'_, T>) -> Result<R, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        P: DeserializeOwned + JsonSchema,
+        I: DeserializeOwned + JsonSchema,
+        T: Serialize + JsonSchema,
+        R: Serialize + JsonSchema,
+        E: Into<Error>,
+    {
+        let mut this = Self::of_call(name.into(), move |state, params, call| {
+            let (input, output) = (call.input(), call.output());
+            function(state, params, call, input.expect("declared below"), output.expect("declared below"))
+        });
+        this.about.input = Some(|schemas| schemas.subschema_for::<I>());
+        this.about.output = Some(|schemas| schemas.subschema_for::<T>());
+        this
+    }
+
+    fn of_call<P, R, E>(
+        name: String,
+        function: impl Fn(&S, P, &Call) -> Result<R, E> + Send + Sync + 'static,
+    ) -> Self
+    where
+        P: DeserializeOwned + JsonSchema,
+        R: Serialize + JsonSchema,
+        E: Into<Error>,
+    {
         let run = move |state: &S, params: Params<'_>, call: &Call| {
             let result = function(state, params.decode()?, call).map_err(Into::into)?;
             serde_json::value::to_raw_value(&result)
                 .map_err(|fault| error::internal(format!("the result has no JSON form: {fault}")))
         };
         Self {
-            name: name.into(),
+            name,
             about: About::new(
                 Some(|schemas| schemas.subschema_for::<P>()),
                 Some(|schemas| schemas.subschema_for::<R>()),
@@ -149,6 +251,13 @@ impl<S: Send + Sync + 'static> Method<S> {
             other => Map::from_iter([("params".to_owned(), other)]),
         };
         self.about.examples.push((name.into(), params, result));
+        self
+    }
+
+    /// Gives a real call with streams, or one that ends in an error.
+    #[must_use]
+    pub fn stream_example(mut self, example: Example) -> Self {
+        self.about.more_examples.push(example);
         self
     }
 }

@@ -89,6 +89,8 @@ impl<S: Send + Sync + 'static> Session<S> {
         let manifest = to_raw_value(&plugin.manifest()).expect("a manifest is plain JSON");
         let Plugin { name, version, provides, methods, notifications, configure, limits, .. } = plugin;
         let feature = Some(Feature {});
+        let streams =
+            methods.iter().any(|method| method.about.output.is_some() || method.about.input.is_some());
         let shared = Arc::new(Shared {
             phase: Mutex::new(Phase::New),
             state: OnceLock::new(),
@@ -102,7 +104,7 @@ impl<S: Send + Sync + 'static> Session<S> {
                     cancel: feature,
                     progress: feature,
                     log: feature,
-                    streams: None,
+                    streams: feature.filter(|_| streams),
                     callbacks: feature,
                 },
             },
@@ -124,10 +126,16 @@ impl<S: Send + Sync + 'static> Session<S> {
 }
 
 fn served<S: Send + Sync + 'static>(shared: &Arc<Shared<S>>, method: Method<S>) -> (String, Handler) {
-    let Method { name, run, check, .. } = method;
+    let Method { name, run, check, about } = method;
     let shared = Arc::clone(shared);
-    let handler = Handler::raw(move |params, call| run(shared.state(), params, call))
+    let mut handler = Handler::raw(move |params, call| run(shared.state(), params, call))
         .with_check(move |params| check(params));
+    if about.output.is_some() {
+        handler = handler.with_output();
+    }
+    if about.input.is_some() {
+        handler = handler.with_input();
+    }
     (name, handler)
 }
 

@@ -26,8 +26,8 @@ use plugline_protocol::lifecycle::{
     VERSIONS, methods,
 };
 use plugline_protocol::peer::{
-    Call, CallError, CloseReason, Connection, Handler, HandshakeError, Listener, Report, RequestOptions,
-    Route, Service, Setup, Side, Wake, pair,
+    Call, CallError, CloseReason, Connection, Handler, HandshakeError, Listener, PendingCall, Report,
+    RequestOptions, Route, Service, Setup, Side, Wake, pair,
 };
 use plugline_protocol::wire::{Error, Params, error};
 use serde::Serialize;
@@ -136,7 +136,7 @@ impl Harness {
                 capabilities: HostCapabilities {
                     progress: Some(Feature {}),
                     log: Some(Feature {}),
-                    streams: None,
+                    streams: Some(Feature {}),
                     callbacks: Some(CallbackCapability { methods: callbacks }),
                 },
             },
@@ -167,6 +167,46 @@ impl Running {
         params: &(impl Serialize + ?Sized),
     ) -> Result<R, CallError> {
         self.host_side.call(method, params, RequestOptions::timeout(PATIENCE))
+    }
+
+    /// Calls a method with output and waits, at most ten seconds, for all of it and the summary.
+    ///
+    /// # Errors
+    /// [`CallError`] where the call failed, or something in it is of another type.
+    pub fn collect<T: DeserializeOwned, R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+    ) -> Result<(Vec<T>, R), CallError> {
+        let call = self.host_side.request(method, params, RequestOptions::timeout(PATIENCE).output())?;
+        all_of(call)
+    }
+
+    /// Calls a method with input, sends it all of these, and waits as [`collect`](Self::collect) does. A method
+    /// that has enough earlier is not disturbed.
+    ///
+    /// # Errors
+    /// [`CallError`] where the call failed, or something in it is of another type.
+    pub fn feed<T: DeserializeOwned, R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+        items: &[impl Serialize + Sync],
+    ) -> Result<(Vec<T>, R), CallError> {
+        let options = RequestOptions::timeout(PATIENCE).output();
+        let (call, input) = self.host_side.request_with_input(method, params, options)?;
+        std::thread::scope(|scope| {
+            let sending = scope.spawn(move || {
+                items.iter().try_for_each(|item| input.send(item))?;
+                input.finish()
+            });
+            let outcome = all_of(call);
+            match sending.join().expect("sending does not panic") {
+                // Either way the call says what came of it.
+                Ok(()) | Err(CallError::Over | CallError::Closed(_) | CallError::Cancelled) => outcome,
+                Err(fault) => Err(fault),
+            }
+        })
     }
 
     /// Sends a notification.
@@ -214,6 +254,14 @@ impl Drop for Running {
         self.plugin_side.drain(None, Duration::from_secs(1));
         self.plugin_side.flush(Duration::from_secs(1));
     }
+}
+
+fn all_of<T: DeserializeOwned, R: DeserializeOwned>(mut call: PendingCall) -> Result<(Vec<T>, R), CallError> {
+    let mut items = Vec::new();
+    while let Some(item) = call.next_item() {
+        items.push(item?);
+    }
+    Ok((items, call.wait_as()?))
 }
 
 struct Host {

@@ -3,6 +3,7 @@
 //! Bytes enter through a [`LineDecoder`], each line is classified by [`decode`] into a [`Message`]
 //! that borrows from it, and messages leave through [`encode`].
 
+mod bytes;
 pub mod encode;
 mod envelope;
 pub mod error;
@@ -11,6 +12,7 @@ mod id;
 mod params;
 mod text;
 
+pub use bytes::Bytes;
 pub use encode::EncodeError;
 pub use envelope::{Malformed, Message, Notification, Outcome, RemoteError, Request, Response, decode};
 pub use error::{Error, ErrorCode, ParamFault};
