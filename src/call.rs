@@ -5,11 +5,16 @@ use std::time::Duration;
 use clap::Args;
 use crossbeam_channel::{bounded, select};
 use indicatif::{ProgressBar, ProgressStyle};
-use plugline_host::{CallOptions, Event, EventKind, Plugin, Progress};
+use plugline_host::{
+    CallOptions, Document, Event, EventKind, Kind, OutputStream, Plugin, Progress, RunningCall,
+};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::arguments::{Patience, PluginOptions, params, patience};
 use crate::failure::Failure;
-use crate::output;
+use crate::input::Source;
+use crate::output::{self, Reader};
 
 /// Call one method of a plugin.
 #[derive(Args)]
@@ -26,6 +31,9 @@ pub(crate) struct Call {
     /// How long to wait for the answer: 500ms, 5s, 2m, none.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = patience)]
     timeout: Patience,
+    /// The items of the method's input, one JSON value a line; - is standard input.
+    #[arg(long, value_name = "FILE|-")]
+    input: Option<Source>,
 }
 
 impl Call {
@@ -36,12 +44,15 @@ impl Call {
             return Err(Failure::Usage("a METHOD is needed".into()));
         }
         let method = words.remove(0);
+        if self.input == Some(Source::StandardInput) && words.iter().any(|word| word == "-") {
+            return Err(Failure::Usage("standard input is either the params or the input".into()));
+        }
         let params = params(&words)?;
         let patience = if self.plugin.no_timeouts { None } else { self.timeout.0 };
         let options = patience.map_or_else(CallOptions::no_timeout, CallOptions::timeout);
 
         let plugin = launch.start()?;
-        let called = call(&plugin, &method, &params, options);
+        let called = call(&plugin, &method, &params, options, self.input.as_ref());
         let stopped = plugin.stop();
         show_events(&plugin);
         called?;
@@ -57,31 +68,129 @@ impl Call {
 fn call(
     plugin: &Plugin,
     method: &str,
-    params: &serde_json::Map<String, serde_json::Value>,
+    params: &Map<String, Value>,
     options: CallOptions,
+    input: Option<&Source>,
 ) -> Result<(), Failure> {
-    let call = plugin.begin(method, params, options)?;
+    let streams = Streams::of(plugin, method, options);
     let bar = Bar::new();
-    let result = std::thread::scope(|scope| {
+    let called = if streams == Streams::None && input.is_none() {
+        let call = plugin.begin(method, params, options)?;
+        let result = beside_events(plugin, &bar, || call.wait_with_progress(|report| bar.show(&report)));
+        result.map_err(Failure::from).and_then(|result| {
+            bar.0.finish_and_clear();
+            output::result(&result)
+        })
+    } else {
+        call_with_streams(plugin, method, params, options, input, (streams, &bar))
+    };
+    bar.0.finish_and_clear();
+    show_events(plugin);
+    called
+}
+
+type Stream = OutputStream<Box<RawValue>, Box<RawValue>>;
+
+/// The output as JSON lines, then the summary unless it is null.
+fn call_with_streams(
+    plugin: &Plugin,
+    method: &str,
+    params: &Map<String, Value>,
+    options: CallOptions,
+    input: Option<&Source>,
+    (streams, bar): (Streams, &Bar),
+) -> Result<(), Failure> {
+    let lines = match (streams, input) {
+        (Streams::None | Streams::Output, Some(_)) if plugin.hello().capabilities.streams.is_some() => {
+            return Err(Failure::Usage(format!("{method} takes no --input")));
+        }
+        (Streams::Input | Streams::Both, None) => {
+            return Err(Failure::Usage(format!("{method} wants --input FILE, or - for standard input")));
+        }
+        (_, input) => input.map(Source::open).transpose()?,
+    };
+    let mut stream: Stream;
+    let mut faults = None;
+    match lines {
+        None => stream = plugin.stream(method, params, options)?,
+        Some(lines) => {
+            let input;
+            (input, stream) = plugin.stream_with_input(method, params, options)?;
+            faults = Some(lines.send(input));
+        }
+    }
+    let mut items = 0_u64;
+    let shown = beside_events(plugin, bar, || {
+        while let Some(item) = stream.next_with_progress(|report| bar.show(&report)) {
+            items += 1;
+            if bar.0.suspend(|| output::item(&item?))? == Reader::Gone {
+                return Ok(None); // Nobody wants more; that cancels the call.
+            }
+        }
+        Ok(Some(stream.finish()?))
+    });
+    let result = match (shown, faults.and_then(|faults| faults.try_recv().ok())) {
+        // It was cancelled for what is wrong with its input.
+        (Err(Failure::Plugin(fault)), Some(cause)) if fault.kind() == Kind::Cancelled => return Err(cause),
+        (shown, _) => shown?,
+    };
+    let has_output = items > 0 || matches!(streams, Streams::Output | Streams::Both);
+    bar.0.finish_and_clear();
+    match result {
+        Some(result) if !has_output || result.get() != "null" => output::result(&result),
+        _ => Ok(()),
+    }
+}
+
+/// Which streams a method has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Streams {
+    None,
+    Output,
+    Input,
+    Both,
+    /// The plugin has some; its manifest does not say whether this method has.
+    Unknown,
+}
+
+impl Streams {
+    /// What the manifest says, where the plugin has streams at all.
+    fn of(plugin: &Plugin, method: &str, options: CallOptions) -> Self {
+        if plugin.hello().capabilities.streams.is_none() {
+            return Self::None;
+        }
+        let manifest = plugin.begin("rpc.discover", &(), options).and_then(RunningCall::wait::<Document>);
+        let declared =
+            manifest.ok().and_then(|manifest| manifest.methods.into_iter().find(|it| it.name == method));
+        match declared.map(|method| (method.plugline.output, method.plugline.input)) {
+            None => Self::Unknown,
+            Some((None, None)) => Self::None,
+            Some((Some(_), None)) => Self::Output,
+            Some((None, Some(_))) => Self::Input,
+            Some((Some(_), Some(_))) => Self::Both,
+        }
+    }
+}
+
+/// Does something while what the plugin says is shown as it comes.
+fn beside_events<T>(plugin: &Plugin, bar: &Bar, work: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
         let (_ended, ending) = bounded::<()>(0);
-        let (events, shown) = (plugin.events(), &bar);
-        // What the plugin says is shown as it comes; the thread ends when `_ended` is dropped.
+        let events = plugin.events();
+        // The thread ends when `_ended` is dropped.
         scope.spawn(move || {
             loop {
                 select! {
                     recv(events) -> event => match event {
-                        Ok(event) => shown.0.suspend(|| show_event(&event)),
+                        Ok(event) => bar.0.suspend(|| show_event(&event)),
                         Err(_) => return,
                     },
                     recv(ending) -> _ => return,
                 }
             }
         });
-        call.wait_with_progress(|progress| bar.show(&progress))
-    });
-    bar.0.finish_and_clear();
-    show_events(plugin);
-    output::result(&result?)
+        work()
+    })
 }
 
 fn show_events(plugin: &Plugin) {

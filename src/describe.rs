@@ -150,6 +150,11 @@ fn render_method(page: &mut String, method: &Method, style: &Style) {
         let about = param.description.as_deref().unwrap_or_default();
         line(page, item, &format!("{code}{}{code}  {}", safe(&param.name), safe(about)));
     }
+    for (way, items) in [("input", &method.plugline.input), ("output", &method.plugline.output)] {
+        if let Some(schema) = items {
+            line(page, item, &format!("{way}: stream of {}", type_of(schema.as_value())));
+        }
+    }
     match &method.plugline.errors {
         ErrorSet::Declared(errors) => {
             for error in errors {

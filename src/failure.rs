@@ -81,6 +81,9 @@ fn plugin_hint(fault: &Error) -> Option<String> {
         Kind::HandshakeInvalid | Kind::ProtocolViolation => {
             "is it a plugin? --trace FILE shows every line that passed"
         }
+        Kind::StreamViolation => {
+            "the plugin broke the rules of a stream; --trace FILE shows every line that passed"
+        }
         Kind::VersionMismatch => "the plugin and this host speak no protocol version in common",
         Kind::InvalidConfig => {
             "give it a config: --config '{…}' or --config @file; `plugline describe` shows its schema"
@@ -94,7 +97,9 @@ fn plugin_hint(fault: &Error) -> Option<String> {
             "it said nothing on standard error; run it by hand to see why it ends"
         }
         Kind::PluginExited => "its last words on standard error stand above",
-        Kind::TooLarge => "the limit is the receiver's own (maxLineBytes); streams have none",
+        Kind::TooLarge => {
+            "the limit is the receiver's own: maxLineBytes, for an item of a stream also streamWindowBytes"
+        }
         _ => return remote_hint(fault),
     };
     Some(hint.to_owned())

@@ -10,6 +10,7 @@ mod demo;
 mod describe;
 mod driver;
 mod failure;
+mod input;
 mod output;
 
 use std::process::ExitCode;

@@ -29,13 +29,30 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Whether anybody reads what is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    There,
+    Gone,
+}
+
 /// Prints to standard output; a reader that has gone is no error of ours.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    write_out(text).map(|_| ())
+}
+
+fn write_out(text: &str) -> Result<Reader, Failure> {
     let mut stdout = anstream::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(fault) if fault.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.map_err(|fault| Failure::System(format!("cannot print: {fault}"))),
+        Ok(()) => Ok(Reader::There),
+        Err(fault) if fault.kind() == std::io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(fault) => Err(Failure::System(format!("cannot print: {fault}"))),
     }
+}
+
+/// Prints an item of a stream as JSON, on one line, as it came.
+pub(crate) fn item(raw: &RawValue) -> Result<Reader, Failure> {
+    write_out(&(escape_json(raw.get()) + "\n"))
 }
 
 /// Prints a result as JSON: on a terminal over several lines, elsewhere on one, as it came.
