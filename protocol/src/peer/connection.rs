@@ -9,22 +9,21 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::alarms::Alarms;
 use super::error::{CallError, CloseReason};
 use super::inflight::InFlight;
 use super::io::{End, Interrupt, Pipes, Wake};
 use super::lane::Lane;
 use super::outbox::{Outbox, SendError};
-use super::pending::{Entry, NotEntered, Pending};
+use super::pending::Pending;
 use super::reader::Reader;
-use super::request::{PendingCall, RequestOptions, Stage};
 use super::seat::Seat;
 use super::service::{Report, Service};
-use super::stream::{Inbox, Outlet};
 use super::watch::Watch;
-use super::{timer, turn};
+use super::{timer, turn, workers};
 use crate::lifecycle::messages::{Cancel, Log};
 use crate::lifecycle::{HANDSHAKE_LINE_BYTES, Limits, methods};
-use crate::wire::{Meta, RequestId, encode, error};
+use crate::wire::{RequestId, encode};
 
 /// Which end of a connection this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +99,10 @@ pub(super) struct Inner {
     pub(super) seat: Arc<Seat<Reader, Watch>>,
     /// Has whoever reads look up.
     pub(super) interrupt: Interrupt,
+    /// Tasks that are to be told that there is something to tell.
+    pub(super) alarms: Arc<Alarms>,
+    /// How many calls tasks await.
+    pub(super) awaited: AtomicUsize,
     pub(super) outbox: Outbox,
     pub(super) pending: Pending,
     pub(super) in_flight: InFlight,
@@ -139,6 +142,8 @@ impl Connection {
             unanswered: setup.unanswered,
             seat: Arc::new(Seat::new(Reader::new(read, HANDSHAKE_LINE_BYTES), watch)),
             interrupt: Interrupt::new()?,
+            alarms: Arc::default(),
+            awaited: AtomicUsize::new(0),
             outbox: Outbox::new(End::new(pipes.write))?,
             pending: Pending::default(),
             in_flight: InFlight::default(),
@@ -157,7 +162,22 @@ impl Connection {
 
     /// Whether a server holds the seat, or comes back to it, while no caller reads.
     pub(super) fn has_standing_server(&self) -> bool {
-        self.inner.side == Side::Plugin
+        self.inner.side == Side::Plugin || self.is_awaited()
+    }
+
+    /// Whether tasks await calls, which no thread waits for.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.inner.awaited.load(Ordering::SeqCst) > 0
+    }
+
+    /// Has whoever reads look up, and tells whoever awaits a call what there is to tell.
+    pub(super) fn look_up(&self) {
+        self.inner.interrupt.raise();
+        if self.inner.alarms.are_set() {
+            let connection = self.clone();
+            // Not here, where somebody may read. Without a thread, whoever reads next does it.
+            let _later = workers::spawn(Box::new(move || connection.inner.alarms.ring()));
+        }
     }
 
     /// The handshake succeeded: records what it said of the other side, and puts this side's own line limit in
@@ -185,85 +205,6 @@ impl Connection {
     /// How many calls of this side are unanswered.
     pub fn unanswered(&self) -> usize {
         self.inner.pending.len()
-    }
-
-    /// Sends a request; the answer is waited for on the [`PendingCall`]. Waits, within the timeout, where
-    /// the other side takes no more at once.
-    ///
-    /// # Errors
-    /// [`CallError`] where the request cannot be sent.
-    pub fn request(
-        &self,
-        method: &str,
-        params: &(impl Serialize + ?Sized),
-        options: RequestOptions,
-    ) -> Result<PendingCall, CallError> {
-        let sent = Instant::now();
-        let deadline = options.timeout.and_then(|timeout| sent.checked_add(timeout));
-        let patience = options.timeout;
-        let timed_out = || CallError::Timeout { after: patience.unwrap_or_else(|| sent.elapsed()) };
-        let counted = !method.starts_with(methods::PREFIX);
-        self.check_method(method, counted)?;
-        let streams = options.streams;
-        if streams.any() {
-            self.check_streams()?;
-        }
-        let depth = options.parent.as_ref().map_or(0, |(_, depth)| depth + 1);
-        let entry = Entry {
-            method,
-            depth,
-            counted,
-            handshake: options.handshake,
-            max_in_flight: self.remote().map_or(1, |remote| remote.limits.max_in_flight),
-            deadline,
-            output: streams.output.then(|| Inbox::new(self.inner.limits.stream_window_bytes)),
-            input: self
-                .remote()
-                .filter(|_| streams.input)
-                .map(|remote| Outlet::new(remote.limits.stream_window_bytes)),
-        };
-        let (id, slot) = self.inner.pending.enter(entry).map_err(|fault| match fault {
-            NotEntered::Closed(reason) => CallError::Closed(reason),
-            NotEntered::TimedOut => timed_out(),
-        })?;
-        let meta = Meta {
-            deadline_ms: deadline.and_then(|at| whole_millis(at.saturating_duration_since(Instant::now()))),
-            parent: options.parent.map(|(id, _)| id),
-            traceparent: options.traceparent,
-        };
-        let mut line = Vec::with_capacity(256);
-        let queued =
-            encode::request(&mut line, self.send_limit(), &RequestId::Number(id), method, params, &meta)
-                .map_err(CallError::from)
-                .and_then(|()| self.send(&line, deadline).map_err(|fault| self.not_sent(&fault, timed_out)));
-        if let Err(fault) = queued {
-            self.inner.pending.withdraw(id);
-            return Err(fault);
-        }
-        Ok(PendingCall {
-            connection: self.clone(),
-            id,
-            slot,
-            sent,
-            patience,
-            deadline,
-            settled: false,
-            items: None,
-            stage: Stage::Waiting,
-        })
-    }
-
-    fn check_method(&self, method: &str, counted: bool) -> Result<(), CallError> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
-        if method.is_empty() || !method.bytes().all(allowed) {
-            let reason = format!("{method:?} is no method name: ASCII letters, digits, `_` and `.` are");
-            return Err(CallError::Refused(reason));
-        }
-        let served = self.remote().and_then(|remote| remote.methods.as_ref());
-        if counted && served.is_some_and(|served| !served.contains(method)) {
-            return Err(CallError::Remote(error::method_not_found(method)));
-        }
-        Ok(())
     }
 
     /// Sends a notification. Waits, at most that long, where much is queued already.
@@ -379,7 +320,7 @@ impl Connection {
         let reason = self.inner.closed.get_or_init(|| Arc::new(reason));
         self.inner.pending.close(reason);
         // It may be one of the callers that just failed.
-        self.inner.interrupt.raise();
+        self.look_up();
         self.inner.in_flight.dry_up();
         match **reason {
             // A plugin still answers what is in flight; a host looks whether the process ended before it does
@@ -409,12 +350,6 @@ impl Connection {
         self.inner.outbox.wait_closed(None);
         self.inner.seat.wait_gone();
     }
-}
-
-/// Rounded up, so that the callee does not give up before the caller; `None` beyond what the wire takes.
-fn whole_millis(left: Duration) -> Option<u64> {
-    let millis = left.as_nanos().div_ceil(1_000_000);
-    u64::try_from(millis).ok().filter(|millis| *millis <= crate::wire::MAX_INTEGER)
 }
 
 /// How a call ended for its caller.

@@ -17,8 +17,8 @@ use super::work::Work;
 use crate::lifecycle::messages::{Cancel, Log, Progress};
 use crate::lifecycle::{InitializeResult, Limits, methods};
 use crate::wire::{
-    Error, Frame, Malformed, Message, Notification, Outcome, Params, Request, RequestId,
-    Response, decode, encode, error, quote,
+    Error, Frame, Malformed, Message, Notification, Outcome, Params, Request, RequestId, Response, decode,
+    encode, error, quote,
 };
 
 /// Takes in what was read. What a handler is to answer is given back, to be run by whom it suits.
@@ -227,9 +227,7 @@ enum Admitted {
 /// Lifecycle, then method, then the form of the params.
 fn admit(connection: &Connection, method: &str, params: Params<'_>) -> Result<Admitted, Error> {
     let route = if method == methods::PING {
-        {
         Route::Answer(RawValue::from_string("{}".to_owned()).expect("an empty object is JSON"))
-    }
     } else {
         connection.inner.service.route(connection, method, params)?
     };

@@ -18,19 +18,24 @@
 //! `InFlight` → `Outbox`, `Pending` → a call's slot, and `Pending` → the credit of its input. No other two are
 //! held together, and none is held while user code runs.
 
+mod alarms;
 mod answer;
+mod begin;
 mod call;
 mod connection;
 mod dispatch;
 mod error;
+mod future;
 mod handshake;
 mod inflight;
 mod io;
 mod lane;
+mod many;
 mod outbox;
 mod patience;
 mod pending;
 mod poller;
+mod queue;
 mod reader;
 mod request;
 mod seat;
@@ -47,8 +52,10 @@ mod writing;
 pub use call::Call;
 pub use connection::{Connection, Direction, Remote, Setup, Side};
 pub use error::{CallError, CloseReason, Kind, Violation};
+pub use future::CallFuture;
 pub use handshake::HandshakeError;
 pub use io::{Block, Pipes, Waited, Wake, pair};
+pub use many::CallMany;
 pub use request::{Canceller, PendingCall, RequestOptions};
 pub use service::{Handler, Listener, Report, Route, Service};
 pub use stream::{Input, InputSender, Output, StreamFault};

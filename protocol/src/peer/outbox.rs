@@ -113,6 +113,11 @@ impl Outbox {
         }
     }
 
+    /// Whether that many bytes could be queued.
+    pub(super) fn has_room(&self, size: usize) -> bool {
+        self.lock().has_room(size)
+    }
+
     /// Waits for a change; `None` where the deadline has passed.
     fn wait<'a>(
         &'a self,

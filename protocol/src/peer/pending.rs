@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
+use super::alarms::Alarm;
+use super::begin::Room;
 use super::error::{CallError, CloseReason};
+use super::queue::{Queue, Queued};
 use super::seat::Offer;
 use super::stream::{Inbox, Items, Outlet, StreamFault};
 use super::timer::later_than;
@@ -38,6 +41,8 @@ struct SlotState {
     /// The caller asked for the call to end.
     cancel: Option<CancelRequest>,
     rest: Rest,
+    /// The task that awaits the call, where one does.
+    alarm: Option<Alarm>,
 }
 
 /// What the caller does while there is nothing to tell it.
@@ -93,16 +98,27 @@ impl Slot {
     pub(super) fn settle(&self, outcome: Result<Box<RawValue>, CallError>) {
         let mut state = self.lock();
         state.outcome.get_or_insert(outcome);
-        self.wake(&state);
+        self.wake(&mut state);
         drop(state);
         self.end_input();
     }
 
     /// Only who sleeps needs to be woken: a wake-up is a system call even where nobody does.
-    fn wake(&self, state: &SlotState) {
+    fn wake(&self, state: &mut SlotState) {
         if state.rest != Rest::Awake {
             self.changed.notify_all();
         }
+        if let Some(alarm) = state.alarm.take() {
+            alarm.set();
+        }
+    }
+
+    /// Has a task told when there is something to tell; not, where there is already.
+    pub(super) fn tell_task(&self, alarm: Alarm) -> bool {
+        let mut state = self.lock();
+        let quiet = !state.has_news();
+        state.alarm = quiet.then_some(alarm);
+        quiet
     }
 
     /// What the input of the call may still send, where it has one.
@@ -117,7 +133,7 @@ impl Slot {
     fn items(&self, items: Items, line: usize) -> Result<(), StreamFault> {
         let mut state = self.lock();
         state.output.as_mut().ok_or(StreamFault::NoStream)?.put(items, line)?;
-        self.wake(&state);
+        self.wake(&mut state);
         Ok(())
     }
 
@@ -146,7 +162,7 @@ impl Slot {
         }
         state.progress_bytes += size;
         state.progress.push_back(progress);
-        self.wake(&state);
+        self.wake(&mut state);
     }
 
     /// Ends the wait after `patience`, if the answer has not come by then.
@@ -154,7 +170,7 @@ impl Slot {
         let asked = Instant::now();
         let mut state = self.lock();
         state.cancel.get_or_insert(CancelRequest { asked, wait_until: later_than(asked, patience) });
-        self.wake(&state);
+        self.wake(&mut state);
         drop(state);
         self.end_input();
     }
@@ -283,6 +299,8 @@ struct Calls {
     places: Vec<u32>,
     /// How many callers wait for a place.
     waiting: usize,
+    /// Tasks that wait for one.
+    queue: Queue,
     closed: Option<Arc<CloseReason>>,
 }
 
@@ -305,6 +323,8 @@ pub(super) struct Entry<'a> {
     /// How many calls the other side takes at each depth.
     pub(super) max_in_flight: u32,
     pub(super) deadline: Option<Instant>,
+    /// What to do where all places are taken.
+    pub(super) room: Room,
     pub(super) output: Option<Inbox>,
     pub(super) input: Option<Outlet>,
 }
@@ -314,6 +334,8 @@ pub(super) enum NotEntered {
     Closed(Arc<CloseReason>),
     /// The deadline passed while all places were taken.
     TimedOut,
+    /// All places are taken, and none was to be waited for.
+    Full,
 }
 
 impl Pending {
@@ -330,6 +352,9 @@ impl Pending {
             }
             if !entry.counted || *calls.place(entry.depth) < entry.max_in_flight {
                 break;
+            }
+            if entry.room == Room::Try {
+                return Err(NotEntered::Full);
             }
             calls.waiting += 1;
             calls = match entry.deadline {
@@ -373,8 +398,27 @@ impl Pending {
             if calls.waiting > 0 {
                 self.room.notify_all();
             }
+            calls.queue.place_is_free(call.depth);
         }
         Some(call)
+    }
+
+    /// Has a task told when there may be a place for it; not, where there is one.
+    pub(super) fn queue(&self, place: &mut Queued, depth: u32, max_in_flight: u32, alarm: Alarm) -> bool {
+        let mut calls = self.lock();
+        if calls.closed.is_some() || *calls.place(depth) < max_in_flight {
+            return false;
+        }
+        calls.queue.put(place, depth, alarm);
+        true
+    }
+
+    /// A task no longer waits for a place. Where it was told of one and did not take it, the next is told.
+    pub(super) fn unqueue(&self, place: Queued, depth: u32, took: bool) {
+        let mut calls = self.lock();
+        if !calls.queue.remove(place) && !took {
+            calls.queue.place_is_free(depth);
+        }
     }
 
     /// Gives a place back whose request was not sent.
@@ -476,6 +520,7 @@ impl Pending {
             call.slot.settle(Err(CallError::Closed(Arc::clone(reason))));
         }
         calls.places.clear();
+        calls.queue.all();
         self.room.notify_all();
     }
 }

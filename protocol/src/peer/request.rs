@@ -1,12 +1,13 @@
 //! A call of this side: how it is made, waited for and cancelled.
 
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::begin::Time;
 use super::connection::{Connection, Ended, Inner};
 use super::error::CallError;
 use super::pending::{Slot, Told};
@@ -36,6 +37,11 @@ impl RequestOptions {
         Self { timeout: timeout.into(), ..Self::default() }
     }
 
+    /// How many requests the one that is made so is nested in.
+    pub(super) fn depth(&self) -> u32 {
+        self.parent.as_ref().map_or(0, |(_, depth)| depth + 1)
+    }
+
     /// Takes the output of the method, with [`PendingCall::next_item`]. The callee may send none without.
     #[must_use]
     pub fn output(mut self) -> Self {
@@ -50,10 +56,7 @@ pub struct PendingCall {
     pub(super) connection: Connection,
     pub(super) id: u64,
     pub(super) slot: Arc<Slot>,
-    pub(super) sent: Instant,
-    /// How long the caller wanted to wait.
-    pub(super) patience: Option<Duration>,
-    pub(super) deadline: Option<Instant>,
+    pub(super) time: Time,
     pub(super) settled: bool,
     /// The line of output in hand.
     pub(super) items: Option<Items>,
@@ -106,36 +109,45 @@ impl PendingCall {
 
     /// Waits for what comes next but progress, which is given to the function.
     pub(super) fn step(&mut self, progress: &mut impl FnMut(Progress)) -> Step {
-        let ended = loop {
-            match turn::wait(&self.connection, self.id, &self.slot, self.deadline) {
-                Told::Progress(report) => progress(report),
-                Told::Items(items) => return Step::Items(items),
-                Told::Settled(Err(CallError::Cancelled)) => {
-                    self.end(Ended::Cancelled { asked: self.slot.cancelled().unwrap_or(self.sent) });
-                    break Err(CallError::Cancelled);
-                }
-                Told::Settled(outcome) => {
-                    self.settled = true;
-                    break match outcome {
-                        // The answer to our own cancel.
-                        Err(CallError::Remote(error))
-                            if error.code.code() == crate::wire::error::CANCELLED
-                                && self.slot.cancelled().is_some() =>
-                        {
-                            Err(CallError::Cancelled)
-                        }
-                        outcome => outcome,
-                    };
-                }
-                Told::TimedOut => {
-                    self.end(Ended::Now("the caller's deadline passed"));
-                    break Err(CallError::Timeout {
-                        after: self.patience.unwrap_or_else(|| self.sent.elapsed()),
-                    });
+        loop {
+            let told = turn::wait(&self.connection, self.id, &self.slot, self.time.deadline);
+            if let Some(step) = self.take_in(told, progress) {
+                return step;
+            }
+        }
+    }
+
+    /// What follows from what was told; nothing, of progress.
+    pub(super) fn take_in(&mut self, told: Told, progress: &mut impl FnMut(Progress)) -> Option<Step> {
+        let ended = match told {
+            Told::Progress(report) => {
+                progress(report);
+                return None;
+            }
+            Told::Items(items) => return Some(Step::Items(items)),
+            Told::Settled(Err(CallError::Cancelled)) => {
+                self.end(Ended::Cancelled { asked: self.slot.cancelled().unwrap_or(self.time.asked) });
+                Err(CallError::Cancelled)
+            }
+            Told::Settled(outcome) => {
+                self.settled = true;
+                match outcome {
+                    // The answer to our own cancel.
+                    Err(CallError::Remote(error))
+                        if error.code.code() == crate::wire::error::CANCELLED
+                            && self.slot.cancelled().is_some() =>
+                    {
+                        Err(CallError::Cancelled)
+                    }
+                    outcome => outcome,
                 }
             }
+            Told::TimedOut => {
+                self.end(Ended::Now("the caller's deadline passed"));
+                Err(self.time.timed_out())
+            }
         };
-        Step::Ended(ended)
+        Some(Step::Ended(ended))
     }
 
     /// Waits for the answer and decodes it.
@@ -214,7 +226,7 @@ impl Connection {
         let heeded = self.send_cancel(id, reason);
         slot.cancel(if heeded { self.inner.unanswered } else { Duration::ZERO });
         // Its caller may be the one who reads.
-        self.inner.interrupt.raise();
+        self.look_up();
     }
 
     /// Calls and waits for the answer.

@@ -1,43 +1,34 @@
 //! Things to do later: one thread for the process, asleep until the next one is due, and gone from the
 //! schedule for good where there is none.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 type Task = Box<dyn FnOnce() + Send>;
 
-struct Entry {
-    due: Instant,
-    order: u64,
-    task: Task,
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-impl Eq for Entry {}
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.due, self.order).cmp(&(other.due, other.order))
-    }
-}
-
 struct Timer {
-    /// What is to be done, how much ever was, and whether the thread runs.
-    entries: Mutex<(BinaryHeap<Reverse<Entry>>, u64, bool)>,
+    schedule: Mutex<Schedule>,
     changed: Condvar,
 }
 
-static TIMER: Timer = Timer { entries: Mutex::new((BinaryHeap::new(), 0, false)), changed: Condvar::new() };
+struct Schedule {
+    /// By when they are due, and then in the order they came.
+    tasks: BTreeMap<(Instant, u64), Task>,
+    /// How many there ever were.
+    count: u64,
+    /// The thread runs.
+    runs: bool,
+}
+
+static TIMER: Timer = Timer {
+    schedule: Mutex::new(Schedule { tasks: BTreeMap::new(), count: 0, runs: false }),
+    changed: Condvar::new(),
+};
+
+/// Names a task that is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket(Instant, u64);
 
 /// The time after that long; a century from now where the clock does not reach so far.
 pub(super) fn later(after: Duration) -> Instant {
@@ -51,38 +42,52 @@ pub(super) fn later_than(since: Instant, after: Duration) -> Instant {
 }
 
 /// Runs a short task at that time, on the timer's thread.
-pub(super) fn at(due: Instant, task: Task) {
+pub(super) fn at(due: Instant, task: Task) -> Ticket {
     let timer = &TIMER;
-    let mut entries = timer.entries.lock().unwrap_or_else(PoisonError::into_inner);
-    if !entries.2 {
+    let mut schedule = timer.lock();
+    if !schedule.runs {
         // Where no thread can be had now, the next task tries again, and this one waits for it.
         let started = std::thread::Builder::new().name("plugline-timer".into()).spawn(|| TIMER.run());
-        entries.2 = started.is_ok();
+        schedule.runs = started.is_ok();
     }
-    let order = entries.1;
-    entries.1 += 1;
-    entries.0.push(Reverse(Entry { due, order, task }));
-    timer.changed.notify_one();
+    schedule.count += 1;
+    let key = (due, schedule.count);
+    let is_next = schedule.tasks.first_key_value().is_none_or(|(next, _)| key < *next);
+    schedule.tasks.insert(key, task);
+    if is_next {
+        timer.changed.notify_one();
+    }
+    Ticket(key.0, key.1)
+}
+
+/// Leaves a task undone, if it was not done already.
+pub(super) fn forget(ticket: Ticket) {
+    let task = TIMER.lock().tasks.remove(&(ticket.0, ticket.1));
+    drop(task); // With whatever it holds, and so not under the lock.
 }
 
 impl Timer {
+    fn lock(&self) -> MutexGuard<'_, Schedule> {
+        self.schedule.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn run(&self) {
-        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut schedule = self.lock();
         loop {
-            let Some(Reverse(next)) = entries.0.peek() else {
-                entries = self.changed.wait(entries).unwrap_or_else(PoisonError::into_inner);
+            let Some(next) = schedule.tasks.first_entry() else {
+                schedule = self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            match next.due.checked_duration_since(Instant::now()) {
+            match next.key().0.checked_duration_since(Instant::now()) {
                 Some(left) if !left.is_zero() => {
-                    entries =
-                        self.changed.wait_timeout(entries, left).unwrap_or_else(PoisonError::into_inner).0;
+                    schedule =
+                        self.changed.wait_timeout(schedule, left).unwrap_or_else(PoisonError::into_inner).0;
                 }
                 _ => {
-                    let Some(Reverse(due)) = entries.0.pop() else { continue };
-                    drop(entries);
-                    (due.task)();
-                    entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+                    let task = next.remove();
+                    drop(schedule);
+                    task();
+                    schedule = self.lock();
                 }
             }
         }

@@ -33,6 +33,8 @@ enum Stopped {
     Here,
     /// This is to be run by whoever read it, without the turn.
     Run(Work),
+    /// Tasks are to be told, without the turn.
+    Ring,
     /// There is nothing more to read.
     End(CloseReason),
 }
@@ -62,12 +64,19 @@ pub(super) fn wait(connection: &Connection, id: u64, slot: &Arc<Slot>, deadline:
         };
         let mut turn = turn;
         match read(connection, &mut turn, For::Caller(id, slot), Wait::Until(until)) {
-            Stopped::Here => {}
+            Stopped::Here => drop(turn),
             Stopped::Run(work) => {
                 turn.lend();
                 work.run(Flush::Now);
             }
+            Stopped::Ring => {
+                turn.lend();
+                connection.inner.alarms.ring();
+            }
             Stopped::End(reason) => end(connection, turn, reason),
+        }
+        if connection.is_awaited() {
+            serve_what_came(connection.clone()); // Tasks have nobody else who reads.
         }
     }
 }
@@ -99,6 +108,14 @@ pub(super) fn serve(connection: &Connection, mut turn: Turn) {
                 match come_back(connection) {
                     Some(back) => turn = back,
                     None => return connection.write_out(),
+                }
+            }
+            Stopped::Ring => {
+                turn.lend();
+                connection.inner.alarms.ring();
+                match come_back(connection) {
+                    Some(back) => turn = back,
+                    None => return,
                 }
             }
             Stopped::End(reason) => return end(connection, turn, reason),
@@ -153,6 +170,7 @@ pub(super) fn serve_on_worker(connection: Connection, turn: Turn) {
 fn end(connection: &Connection, turn: Turn, reason: CloseReason) {
     connection.close(reason);
     turn.close();
+    connection.inner.alarms.ring();
 }
 
 /// Reads until there is a reason to stop. Runs no handler: what holds the turn must not wait for anything else.
@@ -180,6 +198,9 @@ fn read_lines(connection: &Connection, reader: &mut Reader, whom: For<'_>, wait:
             }
         }
         connection.write_out();
+        if inner.alarms.are_set() {
+            return Stopped::Ring;
+        }
         if let For::Caller(_, slot) = whom
             && slot.has_news()
         {

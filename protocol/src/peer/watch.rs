@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::connection::{Connection, Inner};
 use super::io::{End, Wake};
-use super::poller::{Poller, Told, Token};
+use super::poller::{Poller, Token, Told};
 use super::{seat, turn};
 
 /// How long a seat may lie unused before the watch sees to it; also how long a handler may keep the thread that

@@ -18,14 +18,19 @@ const TRY_AGAIN: Duration = Duration::from_millis(10);
 impl Connection {
     /// Sends a line, waiting for room in the queue until the deadline.
     pub(super) fn send(&self, line: &[u8], deadline: Option<Instant>) -> Result<(), SendError> {
+        self.queue(line, deadline)?;
+        self.write_out();
+        Ok(())
+    }
+
+    /// Queues a line, waiting for room until the deadline. It is sent with [`write_out`](Self::write_out).
+    pub(super) fn queue(&self, line: &[u8], deadline: Option<Instant>) -> Result<(), SendError> {
         if self.inner.side == Side::Host && self.closed().is_some() {
             return Err(SendError::Closed);
         }
         self.inner.outbox.wait_for_room(line.len(), deadline)?;
         self.record_sent(line);
-        self.inner.outbox.push(line)?;
-        self.write_out();
-        Ok(())
+        self.inner.outbox.push(line)
     }
 
     /// Sends what the reader itself has to say; never waits.

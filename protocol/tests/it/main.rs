@@ -4,6 +4,7 @@ mod arbitrary;
 mod differential;
 mod ends;
 mod peer;
+mod pipelined;
 mod properties;
 mod schema;
 mod spec;

@@ -10,7 +10,7 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
 
-use super::{Told, Token};
+use super::{Token, Told};
 
 /// What the timer's own event is named; tokens count up from 1.
 const TIMER: Token = 0;

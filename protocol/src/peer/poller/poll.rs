@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{Told, Token};
+use super::{Token, Told};
 
 #[derive(Debug)]
 pub(in super::super) struct Poller {

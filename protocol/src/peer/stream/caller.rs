@@ -1,7 +1,6 @@
 //! Streams as a caller has them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,6 +9,7 @@ use super::flow::{NotSent, Outlet};
 use super::pack::Pack;
 use crate::lifecycle::messages::{Credit, InputEnd, Progress};
 use crate::lifecycle::methods;
+use crate::peer::begin::Time;
 use crate::peer::connection::{Connection, Ended, Side};
 use crate::peer::error::CallError;
 use crate::peer::pending::Slot;
@@ -85,8 +85,7 @@ impl Connection {
             connection: self.clone(),
             id: RequestId::Number(call.id),
             slot: Arc::clone(&call.slot),
-            patience: call.patience,
-            deadline: call.deadline,
+            time: call.time,
             finished: false,
         };
         Ok((call, input))
@@ -114,8 +113,7 @@ pub struct InputSender {
     connection: Connection,
     id: RequestId,
     slot: Arc<Slot>,
-    patience: Option<Duration>,
-    deadline: Option<Instant>,
+    time: Time,
     finished: bool,
 }
 
@@ -172,7 +170,7 @@ impl InputSender {
             }
             fault
         })?;
-        self.outlet().spend(line.len(), self.deadline).map_err(|fault| match fault {
+        self.outlet().spend(line.len(), self.time.deadline).map_err(|fault| match fault {
             NotSent::Ended => self.over(),
             NotSent::TimedOut => self.timed_out(),
         })?;
@@ -180,7 +178,7 @@ impl InputSender {
     }
 
     fn put(&self, line: &[u8]) -> Result<(), CallError> {
-        let sent = self.connection.send(line, self.deadline);
+        let sent = self.connection.send(line, self.time.deadline);
         sent.map_err(|fault| self.connection.not_sent(&fault, || self.timed_out()))
     }
 
@@ -188,7 +186,7 @@ impl InputSender {
     fn fail(&self, fault: &CallError) {
         self.slot.settle(Err(fault.clone()));
         // The call's own thread may be the one who reads.
-        self.connection.inner.interrupt.raise();
+        self.connection.look_up();
         if let RequestId::Number(id) = self.id {
             self.connection.abandon(id, Ended::Now("an item of its input is too long"));
         }
@@ -204,7 +202,7 @@ impl InputSender {
     }
 
     fn timed_out(&self) -> CallError {
-        CallError::Timeout { after: self.patience.unwrap_or_default() }
+        self.time.timed_out()
     }
 }
 

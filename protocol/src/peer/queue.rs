@@ -1,0 +1,47 @@
+//! Tasks that wait for a place among the calls in flight, in their order.
+
+use std::collections::BTreeMap;
+
+use super::alarms::Alarm;
+
+/// Tasks that wait.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    last: u64,
+    waiting: BTreeMap<u64, (u32, Alarm)>,
+}
+
+/// The number that a task has in the queue; 0 where it is not in it.
+#[derive(Debug, Default)]
+pub(super) struct Queued(u64);
+
+impl Queue {
+    /// A task that was in the queue keeps its number.
+    pub(super) fn put(&mut self, place: &mut Queued, depth: u32, alarm: Alarm) {
+        if place.0 == 0 {
+            self.last += 1;
+            place.0 = self.last;
+        }
+        self.waiting.insert(place.0, (depth, alarm));
+    }
+
+    /// Whether it was still there.
+    pub(super) fn remove(&mut self, place: Queued) -> bool {
+        self.waiting.remove(&place.0).is_some()
+    }
+
+    /// The first that waits for a place at that depth is told.
+    pub(super) fn place_is_free(&mut self, depth: u32) {
+        let first = self.waiting.iter().find(|(_, (at, _))| *at == depth).map(|(number, _)| *number);
+        if let Some((_, alarm)) = first.and_then(|first| self.waiting.remove(&first)) {
+            alarm.set();
+        }
+    }
+
+    /// All are told.
+    pub(super) fn all(&mut self) {
+        for (_, alarm) in std::mem::take(&mut self.waiting).into_values() {
+            alarm.set();
+        }
+    }
+}

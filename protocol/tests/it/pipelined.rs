@@ -1,0 +1,194 @@
+//! Calls that tasks await, and many calls from one thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use futures::executor::{LocalPool, block_on};
+use futures::future::{join, join_all};
+use futures::task::LocalSpawnExt as _;
+use plugline_protocol::peer::{Call, CallError, Handler, Kind, RequestOptions};
+use plugline_protocol::wire::{Error, error};
+use serde_json::{Value, json};
+
+use crate::ends::{End, both, in_flight, patient};
+
+fn echo() -> Handler {
+    Handler::new(|params: Value, _: &Call| Ok::<_, Error>(params))
+}
+
+/// A handler that waits until it is cancelled, and says so.
+fn until_cancelled() -> (Handler, crossbeam_channel::Receiver<()>) {
+    let (sender, cancelled) = bounded(1000);
+    let handler = Handler::new(move |(): (), call: &Call| {
+        let ended = call.sleep(Duration::from_secs(60));
+        sender.send(()).unwrap();
+        ended
+    });
+    (handler, cancelled)
+}
+
+fn kind<R: std::fmt::Debug>(result: Result<R, CallError>) -> Kind {
+    result.unwrap_err().kind()
+}
+
+#[test]
+fn tasks_wait_for_places_without_blocking_their_thread() {
+    let (host, _plugin) =
+        both(End::host().remote(in_flight(3)), End::plugin().limits(in_flight(3)).on("t.echo", echo()));
+    let mut pool = LocalPool::new();
+    let done = Arc::new(AtomicU64::new(0));
+    for number in 0..500_u64 {
+        let call = host.connection.call_async::<Value>("t.echo", &json!({"n": number}), patient());
+        let done = Arc::clone(&done);
+        let task = async move {
+            assert_eq!(call.await.unwrap(), json!({"n": number}));
+            done.fetch_add(1, Ordering::Relaxed);
+        };
+        pool.spawner().spawn_local(task).unwrap();
+    }
+    pool.run();
+    assert_eq!(done.load(Ordering::Relaxed), 500);
+    assert_eq!(host.connection.unanswered(), 0);
+}
+
+#[test]
+fn tasks_and_threads_call_at_once() {
+    let (host, _plugin) = both(End::host(), End::plugin().on("t.echo", echo()));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for number in 0..500 {
+                    assert_eq!(host.call("t.echo", &json!({"n": number})).unwrap()["n"], number);
+                }
+            });
+            scope.spawn(|| {
+                for number in 0..500 {
+                    let call =
+                        host.connection.call_async::<Value>("t.echo", &json!({"n": number}), patient());
+                    assert_eq!(block_on(call).unwrap()["n"], number);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_task_has_a_deadline_sent_or_not() {
+    let (hold, cancelled) = until_cancelled();
+    let (host, _plugin) = both(
+        End::host().remote(in_flight(1)).unanswered(Duration::from_secs(60)),
+        End::plugin().limits(in_flight(1)).on("t.hold", hold).on("t.echo", echo()),
+    );
+    let short = || RequestOptions::timeout(Duration::from_millis(50));
+    let first = host.connection.call_async::<Value>("t.hold", &(), short());
+    let second = host.connection.call_async::<Value>("t.echo", &(), short());
+    let (first, second) = block_on(join(first, second));
+    assert_eq!((kind(first), kind(second)), (Kind::Timeout, Kind::Timeout));
+    cancelled.recv().unwrap();
+}
+
+#[test]
+fn dropping_a_future_cancels_its_call() {
+    let (hold, cancelled) = until_cancelled();
+    let (host, _plugin) = both(End::host(), End::plugin().on("t.hold", hold));
+    let mut call = host.connection.call_async::<Value>("t.hold", &(), patient());
+    // Awaited once, so that it is registered everywhere.
+    assert!(block_on(async { futures::poll!(&mut call) }).is_pending());
+    drop(call);
+    cancelled.recv().unwrap();
+}
+
+#[test]
+fn a_future_that_is_dropped_leaves_its_place_in_the_queue_to_the_next() {
+    let (hold, cancelled) = until_cancelled();
+    let (host, _plugin) = both(
+        End::host().remote(in_flight(1)),
+        End::plugin().limits(in_flight(1)).on("t.hold", hold).on("t.echo", echo()),
+    );
+    let mut holding = host.connection.call_async::<Value>("t.hold", &(), patient());
+    let mut dropped = host.connection.call_async::<Value>("t.echo", &(), patient());
+    let mut waiting = host.connection.call_async::<Value>("t.echo", &json!({"n": 1}), patient());
+    block_on(async {
+        assert!(futures::poll!(&mut holding).is_pending());
+        assert!(futures::poll!(&mut dropped).is_pending());
+        assert!(futures::poll!(&mut waiting).is_pending());
+    });
+    holding.canceller().unwrap().cancel(None);
+    assert_eq!(kind(block_on(holding)), Kind::Cancelled);
+    cancelled.recv().unwrap();
+    // By now `dropped` may have been told of the place.
+    drop(dropped);
+    assert_eq!(block_on(waiting).unwrap(), json!({"n": 1}));
+}
+
+#[test]
+fn progress_comes_to_the_task() {
+    let climb = Handler::new(|(): (), call: &Call| {
+        for step in 0..10 {
+            call.progress(f64::from(step), None, None);
+        }
+        Ok::<_, Error>(())
+    });
+    let (host, _plugin) = both(End::host(), End::plugin().on("t.climb", climb));
+    let (sender, seen) = bounded(100);
+    let call = host.connection.call_async::<()>("t.climb", &(), patient());
+    block_on(call.on_progress(move |progress| sender.send(progress.progress).unwrap())).unwrap();
+    assert_eq!(seen.iter().collect::<Vec<_>>(), (0..10).map(f64::from).collect::<Vec<_>>());
+}
+
+#[test]
+fn tasks_are_told_of_the_end() {
+    let (hold, _cancelled) = until_cancelled();
+    let (host, plugin) =
+        both(End::host().remote(in_flight(1)), End::plugin().limits(in_flight(1)).on("t.hold", hold));
+    let calls = (0..3).map(|_| host.connection.call_async::<Value>("t.hold", &(), patient()));
+    let calls: Vec<_> = calls.collect();
+    let waiting = std::thread::spawn(move || block_on(join_all(calls)));
+    host.connection.shut();
+    for outcome in waiting.join().unwrap() {
+        assert_eq!(kind(outcome), Kind::Closed);
+    }
+    drop(plugin);
+}
+
+#[test]
+fn many_results_come_in_order() {
+    let half = Handler::new(|n: Value, _: &Call| match n["n"].as_u64() {
+        Some(n) if n % 7 == 3 => Err(error::application(7, "no".to_owned(), None)),
+        _ => Ok(n),
+    });
+    let (host, _plugin) =
+        both(End::host().remote(in_flight(5)), End::plugin().limits(in_flight(5)).on("t.half", half));
+    let params = (0..200_u64).map(|n| json!({ "n": n }));
+    let results = host.connection.call_many::<Value, _>("t.half", params, patient());
+    for (n, result) in results.enumerate() {
+        match n % 7 {
+            3 => assert_eq!(kind(result), Kind::RemoteError),
+            _ => assert_eq!(result.unwrap(), json!({ "n": n })),
+        }
+    }
+    // What cannot be sent is the result of that call alone.
+    let params = [json!({}), json!([1]), json!({})];
+    let results: Vec<_> = host.connection.call_many::<Value, _>("t.half", params, patient()).collect();
+    let kinds: Vec<_> = results.into_iter().map(|result| result.map_err(|fault| fault.kind())).collect();
+    assert_eq!(kinds, [Ok(json!({})), Err(Kind::InvalidRequest), Ok(json!({}))]);
+}
+
+#[test]
+fn dropping_many_cancels_those_under_way() {
+    let (hold, cancelled) = until_cancelled();
+    let (host, _plugin) = both(End::host(), End::plugin().on("t.hold", hold).on("t.echo", echo()));
+    let params = std::iter::once(json!({})).chain(std::iter::repeat_n(json!({}), 3));
+    let mut results = host.connection.call_many::<Value, _>(
+        "t.hold",
+        params,
+        RequestOptions::timeout(Duration::from_millis(100)),
+    );
+    assert_eq!(kind(results.next().unwrap()), Kind::Timeout);
+    drop(results);
+    for _ in 0..4 {
+        cancelled.recv().unwrap();
+    }
+}
