@@ -1,7 +1,7 @@
 //! The command line as a user has it: real plugins, whole lines, exit codes.
 
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -77,6 +77,26 @@ impl Script {
     fn path(&self) -> &str {
         self.path.to_str().unwrap()
     }
+}
+
+/// A plugin with streams, which has no SDK.
+fn demo() -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("protocol/tests/spec/plugin.py");
+    format!("python3 -B '{}'", script.display())
+}
+
+/// Calls a method of that plugin with this on standard input.
+fn with_input(args: &[&str], input: &str) -> Output {
+    let mut child = Command::new(PLUGLINE)
+        .args([&["--json", "call", "--command", &demo()], args].concat())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It may end before it has read all of it.
+    let _broken = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap()
 }
 
 #[test]
@@ -312,4 +332,72 @@ fn a_plugin_that_does_not_answer_describe_in_time_is_given_longer_by_its_own_opt
     assert_eq!(output.status.code(), Some(3));
     let said = stderr(&output);
     assert!(said.contains("--start-timeout") && !said.contains(" --timeout"), "{said}");
+}
+
+#[test]
+fn streams_are_json_lines() {
+    let call = |args: &[&str]| {
+        let output = plugline(&[&["call", "--command", &demo()], args].concat());
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    assert_eq!(call(&["demo.count", "n:=3"]), "0\n1\n2\n");
+    assert_eq!(call(&["demo.count", "n:=0"]), "", "no items and no summary");
+    assert_eq!(call(&["demo.fill", "lines:=2", "width:=3"]), "\"xxx\"\n\"xxx\"\n");
+    assert_eq!(call(&["demo.notes"]), "[]\n", "without streams the result is all");
+    assert_eq!(call(&["demo.sleep", "ms:=0"]), "null\n");
+}
+
+#[test]
+fn input_is_json_lines() {
+    let output = with_input(&["demo.sum", "--input", "-"], "1\n\n  2\r\n39");
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "42\n"), "{}", stderr(&output));
+    let output = with_input(&["demo.double", "--input=-"], "1\n21\n");
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "2\n42\n"), "{}", stderr(&output));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("numbers").display().to_string();
+    let numbers: String = (0..50_000).map(|number| format!("{number}\n")).collect();
+    fs::write(&file, numbers).unwrap();
+    let output = plugline(&["call", "--command", &demo(), "demo.sum", "--input", &file]);
+    assert_eq!(stdout(&output), format!("{}\n", (0..50_000_u64).sum::<u64>()), "{}", stderr(&output));
+}
+
+#[test]
+fn input_that_is_wrong_is_told() {
+    let told = |code: i32, args: &[&str], input: &str| {
+        let output = with_input(args, input);
+        let report = stderr(&output);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {report}");
+        let report: Value = serde_json::from_str(report.lines().last().unwrap()).unwrap();
+        report["error"]["message"].as_str().unwrap().to_owned()
+    };
+    let message = told(2, &["demo.sum", "--input", "-"], "1\n2\nthree\n4\n");
+    assert!(message.starts_with("standard input, line 3: not JSON"), "{message}");
+    let message = told(2, &["demo.sum"], "");
+    assert_eq!(message, "demo.sum wants --input FILE, or - for standard input");
+    let message = told(2, &["demo.add", "a:=1", "b:=2", "--input", "-"], "");
+    assert_eq!(message, "demo.add takes no --input");
+    let message = told(2, &["demo.sum", "--input", "/nowhere/at all"], "");
+    assert!(message.starts_with("--input /nowhere/at all: "), "{message}");
+    told(2, &["demo.sum", "-", "--input", "-"], "");
+    // What the method says to it.
+    assert_eq!(told(1, &["demo.sum", "--input", "-"], "\"x\"\n"), "invalid params");
+    // A plugin without streams.
+    let plugin = built("users-json");
+    let error = failure(3, &["call", &plugin, "users.get_user", "id=x", "--input", file!()]);
+    assert_eq!(error["kind"], "unsupported");
+}
+
+#[test]
+fn a_stream_ends_when_nobody_reads_it_any_more() {
+    let mut child = Command::new(PLUGLINE)
+        .args(["call", "--command", &demo(), "demo.fill", "lines:=1000000", "width:=1000", "--timeout=none"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    stdout.read_line(&mut String::new()).unwrap();
+    drop(stdout);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }

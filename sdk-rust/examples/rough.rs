@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use plugline_sdk::{
-    Call, CallError, Error, Instances, Level, Limits, Method, Notification, Plugin, Refusal, Stdio, error,
+    Bytes, Call, CallError, Error, Example, Input, Instances, Level, Limits, Method, Notification, Output,
+    Plugin, Refusal, Stdio, error,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,14 @@ struct Echo {
 struct Steps {
     /// How many.
     n: u32,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Fill {
+    /// How many items.
+    items: u32,
+    /// How many bytes in each.
+    width: usize,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -167,6 +176,14 @@ fn plugin() -> Plugin<Rough> {
         .method(Method::new("rough.config", |rough: &Rough, (), _: &Call| {
             Ok::<_, Error>(rough.config.clone())
         }))
+        .method(
+            Method::with_output("rough.count", count)
+                .describe("Counts to n, in items that share a line.")
+                .stream_example(count_example()),
+        )
+        .method(Method::with_output("rough.fill", fill).describe("Sends zeros."))
+        .method(Method::with_input("rough.sum", sum).describe("Adds up; has enough at a zero."))
+        .method(Method::with_input_and_output("rough.double", double))
         .notification(
             Notification::new("rough.note", |rough: &Rough, note: Text| rough.note(note.text))
                 .describe("Keeps a note; panics at the note `panic`."),
@@ -239,6 +256,34 @@ fn steps(_: &Rough, Steps { n }: Steps, call: &Call) -> Result<(), Error> {
         call.progress(f64::from(step) - 0.5, Some(n.into()), Some("a step back"));
     }
     Ok(())
+}
+
+fn count(_: &Rough, Steps { n }: Steps, _: &Call, output: Output<'_, u32>) -> Result<(), Error> {
+    output.send_all(&Vec::from_iter(1..=n))
+}
+
+fn count_example() -> Example {
+    Example {
+        name: "two".into(),
+        params: Map::from_iter([("n".into(), 2.into())]),
+        input: None,
+        output: Some(vec![1.into(), 2.into()]),
+        result: Some(Value::Null),
+        error: None,
+    }
+}
+
+fn fill(_: &Rough, fill: Fill, _: &Call, output: Output<'_, Bytes>) -> Result<u32, Error> {
+    (0..fill.items).try_for_each(|_| output.send(&Bytes(vec![0; fill.width])))?;
+    Ok(fill.items)
+}
+
+fn sum(_: &Rough, (): (), _: &Call, input: Input<'_, i64>) -> Result<i64, Error> {
+    input.take_while(|item| !matches!(item, Ok(0))).sum()
+}
+
+fn double(_: &Rough, (): (), _: &Call, input: Input<'_, i64>, output: Output<'_, i64>) -> Result<(), Error> {
+    input.into_iter().try_for_each(|item| output.send(&(2 * item?)))
 }
 
 fn log(_: &Rough, Line { level, message }: Line, call: &Call) -> Result<(), Error> {

@@ -18,5 +18,6 @@ mod lines;
 mod pipes;
 mod spawn;
 mod stray;
+mod streams;
 mod support;
 mod wire;

@@ -261,11 +261,11 @@ impl Connection {
         }
     }
 
-    /// Tells the callee to stop; says whether it heeds that.
-    pub(super) fn send_cancel(&self, id: u64, reason: Option<&str>) -> bool {
+    /// Tells the callee to stop, where it heeds that.
+    pub(super) fn send_cancel(&self, id: u64, reason: Option<&str>) {
         let heeded = self.remote().is_some_and(|remote| remote.cancel);
         // Of a call that was answered, the callbacks go on, detached.
-        let Some(method) = self.inner.pending.unanswered(id) else { return heeded };
+        let Some(method) = self.inner.pending.unanswered(id) else { return };
         self.inner.in_flight.cancel_children(&RequestId::Number(id), reason);
         if heeded && method != methods::INITIALIZE {
             let mut line = Vec::with_capacity(128);
@@ -278,7 +278,6 @@ impl Connection {
                 }
             }
         }
-        heeded
     }
 
     /// The caller stops waiting: tells the callee, and watches that it answers all the same.

@@ -139,6 +139,13 @@ impl PendingCall {
                     {
                         Err(CallError::Cancelled)
                     }
+                    // The callee may be the first to say so, where the caller was busy with what it took.
+                    Err(CallError::Remote(error))
+                        if error.code.code() == crate::wire::error::DEADLINE_EXCEEDED
+                            && self.time.is_over() =>
+                    {
+                        Err(self.time.timed_out())
+                    }
                     outcome => outcome,
                 }
             }
@@ -223,8 +230,10 @@ pub(super) fn decode<R: DeserializeOwned>(what: &str, raw: &RawValue) -> Result<
 impl Connection {
     /// Asks the callee to stop; where it does not heed that, the call ends at once.
     pub(super) fn cancel(&self, id: u64, slot: &Slot, reason: Option<&str>) {
-        let heeded = self.send_cancel(id, reason);
+        let heeded = self.remote().is_some_and(|remote| remote.cancel);
+        // First, so that whoever sees the answer knows what it is an answer to.
         slot.cancel(if heeded { self.inner.unanswered } else { Duration::ZERO });
+        self.send_cancel(id, reason);
         // Its caller may be the one who reads.
         self.look_up();
     }

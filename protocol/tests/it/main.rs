@@ -3,6 +3,7 @@
 mod arbitrary;
 mod differential;
 mod ends;
+mod input;
 mod peer;
 mod pipelined;
 mod properties;

@@ -15,7 +15,7 @@ fn identity() -> Value {
         "plugin": {"name": "rough", "version": "0.1.0"},
         "provides": [{"contract": "rough", "version": "1.0.0"}],
         "limits": {"maxLineBytes": 262_144, "maxInFlight": 64, "maxDepth": 2, "streamWindowBytes": 262_144},
-        "capabilities": {"cancel": {}, "progress": {}, "log": {}, "callbacks": {}},
+        "capabilities": {"cancel": {}, "progress": {}, "log": {}, "streams": {}, "callbacks": {}},
     })
 }
 

@@ -11,3 +11,4 @@ mod io_handler;
 mod manifest;
 mod process;
 mod stdio;
+mod streams;

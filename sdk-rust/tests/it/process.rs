@@ -264,7 +264,7 @@ impl Exit {
 }
 
 pub(crate) fn all_capabilities() -> Value {
-    json!({"progress": {}, "log": {}, "callbacks": {"methods": ["asker.ask"]}})
+    json!({"progress": {}, "log": {}, "streams": {}, "callbacks": {"methods": ["asker.ask"]}})
 }
 
 fn read_lines(pipe: impl Read + Send + 'static) -> (Receiver<String>, JoinHandle<()>) {

@@ -197,6 +197,8 @@ impl InputSender {
         match self.connection.closed() {
             Some(reason) => CallError::Closed(Arc::clone(reason)),
             None if self.slot.cancelled().is_some() => CallError::Cancelled,
+            // The callee may have been the first to say so.
+            None if self.time.is_over() => self.timed_out(),
             None => CallError::Over,
         }
     }
