@@ -11,7 +11,7 @@
 //! - One writer thread a connection writes queued lines out. Nobody else touches the write end.
 //! - Handlers run on workers of one pool for the whole process; notifications one after another, and a
 //!   request that came after a notification only once that has been handled (`lane.rs`).
-//! - A caller waits in its own thread, where its progress callback runs too.
+//! - A caller waits in its own thread, where its progress callback runs and it takes output, too.
 //!
 //! # Lock order
 //!
