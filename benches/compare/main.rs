@@ -1,1 +1,135 @@
-fn main() {}
+//! Compares Plugline with its peers in one run, and judges the goals: `scripts/bench`.
+#![forbid(unsafe_code)]
+
+mod builds;
+mod client;
+mod figures;
+mod goals;
+mod machine;
+mod mode;
+mod options;
+mod peers;
+mod plots;
+mod procfs;
+mod report;
+mod rounds;
+mod scenarios;
+mod stats;
+mod svg;
+mod table;
+mod units;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use plugline_benches_driver::Fault;
+
+use crate::figures::Run;
+use crate::machine::Machine;
+use crate::options::{Options, USAGE};
+use crate::peers::{PEERS, Places, Toolchain};
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(why) => {
+            eprintln!("compare: {why}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match compare(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("compare: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(options: &Options) -> Result<(), Fault> {
+    if cfg!(debug_assertions) {
+        return Err("a debug build measures nothing: use scripts/bench".into());
+    }
+    let places = Places::find()?;
+    let kept = places.target.join("benches-run.json");
+    if options.render {
+        let kept = fs::read(&kept).map_err(|fault| format!("there is no last full run: {fault}"))?;
+        return write(&serde_json::from_slice(&kept)?, &places, &places.benches);
+    }
+    let run = measure(options, &places)?;
+    if options.only.is_some() {
+        println!("{}", report::write(&run, &places));
+    } else if options.quick {
+        write(&run, &places, &places.target.join("benches-quick"))?;
+    } else {
+        fs::write(&kept, serde_json::to_vec(&run)?)?;
+        write(&run, &places, &places.benches)?;
+    }
+    if !run.missing.is_empty() && std::env::var_os("CI").is_some() {
+        return Err("in CI no peer may be missing".into());
+    }
+    Ok(())
+}
+
+fn measure(options: &Options, places: &Places) -> Result<Run, Fault> {
+    let scale = options.scale();
+    let mut missing = BTreeMap::new();
+    for toolchain in [Toolchain::Cargo, Toolchain::CargoMcp, Toolchain::Go] {
+        let of = || PEERS.iter().filter(|peer| peer.toolchain == toolchain && options.wants(peer.name));
+        // Plugline's own programs are needed whatever is wanted.
+        if of().next().is_none() && toolchain != Toolchain::Cargo {
+            continue;
+        }
+        eprintln!("building: {toolchain:?}");
+        if let Err(why) = builds::build(toolchain, places) {
+            if toolchain == Toolchain::Cargo {
+                return Err(why);
+            }
+            eprintln!("  missing: {why}");
+            missing.extend(of().map(|peer| (peer.name.to_owned(), why.to_string())));
+        }
+    }
+    let began = Instant::now();
+    let mut run = Run {
+        machine: Machine::now(places),
+        command: options.command(),
+        seconds: 0,
+        rounds: scale.rounds,
+        idle_seconds: scale.idle.as_secs(),
+        peers: BTreeMap::new(),
+        missing,
+        modes: BTreeMap::new(),
+    };
+    for round in 1..=scale.rounds {
+        eprintln!("round {round} of {}", scale.rounds);
+        for peer in PEERS.iter().filter(|peer| options.wants(peer.name)) {
+            if !run.missing.contains_key(peer.name) {
+                let figures = run.peers.entry(peer.name.to_owned()).or_default();
+                rounds::round(places, peer, &scale, figures)
+                    .map_err(|fault| format!("{}: {fault}", peer.name))?;
+            }
+        }
+    }
+    if options.wants("extras") {
+        eprintln!("Plugline alone");
+        scenarios::run(places, &scale, &mut run.modes)?;
+    }
+    run.seconds = began.elapsed().as_secs();
+    Ok(run)
+}
+
+fn write(run: &Run, places: &Places, to: &Path) -> Result<(), Fault> {
+    let plots = to.join("plots");
+    fs::create_dir_all(&plots)?;
+    for (file, _, svg) in plots::draw(run) {
+        fs::write(plots.join(file), svg)?;
+    }
+    fs::write(to.join("RESULTS.md"), report::write(run, places))?;
+    let met = |verdict: &goals::Verdict| matches!(verdict, goals::Verdict::Met(_));
+    let goals = goals::judge(run);
+    eprintln!("{} of {} goals met", goals.iter().filter(|goal| met(&goal.verdict)).count(), goals.len());
+    Ok(())
+}

@@ -46,7 +46,9 @@ fn main() -> ExitCode {
         }))
         .host_method::<ById<'static>, User>("bench.echo")
         .method(Method::new("bench.nested", |_: &UserList, p: Times, call: &Call| nested(p.count, call)))
-        .method(Method::new("bench.blob", |_: &UserList, p: Size, _: &Call| Ok::<_, Error>("x".repeat(p.size))))
+        .method(Method::new("bench.blob", |_: &UserList, p: Size, _: &Call| {
+            Ok::<_, Error>("x".repeat(p.size))
+        }))
         .method(Method::new("bench.flood", |_: &UserList, p: Times, call: &Call| {
             (0..p.count).for_each(|n| call.log(Level::Info, format!("line {n} of a flood of them")));
             Ok::<_, Error>(())

@@ -12,12 +12,17 @@ use crate::Fault;
 /// # Errors
 /// Where one of them has ended.
 pub fn cpu_time(pids: &[u32]) -> Result<Duration, Fault> {
-    let mut total = Duration::from(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?);
-    for pid in pids {
-        let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(*pid)?))?;
-        total += Duration::from(clock_gettime(clock)?);
-    }
-    Ok(total)
+    let own = Duration::from(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?);
+    pids.iter().try_fold(own, |total, pid| Ok(total + process_time(*pid)?))
+}
+
+/// The CPU time, user and system, of that process.
+///
+/// # Errors
+/// Where it has ended.
+pub fn process_time(pid: u32) -> Result<Duration, Fault> {
+    let clock = clock_getcpuclockid(Pid::from_raw(i32::try_from(pid)?))?;
+    Ok(clock_gettime(clock)?.into())
 }
 
 #[cfg(test)]

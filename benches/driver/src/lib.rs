@@ -8,7 +8,7 @@ mod protocol;
 mod session;
 mod workload;
 
-pub use clock::cpu_time;
+pub use clock::{cpu_time, process_time};
 pub use list::UserList;
 pub use protocol::{Request, Response, serve};
 pub use session::{Instance, Session, System};

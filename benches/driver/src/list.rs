@@ -3,8 +3,8 @@
 use std::fs;
 use std::sync::{PoisonError, RwLock};
 
-use crate::workload::{Manager, User, UserId, found_nobody};
 use crate::Fault;
+use crate::workload::{Manager, User, UserId, found_nobody};
 
 /// Users that were read from a file; none until then.
 #[derive(Debug, Default)]

@@ -60,7 +60,9 @@ pub struct Response {
 }
 
 /// Go writes an empty list as null.
-fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+fn or_default<'de, D: serde::Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
@@ -92,8 +94,8 @@ pub fn serve(mut operation: impl FnMut(&Request) -> Result<Response, Fault>) -> 
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {
         let done = serde_json::from_str(&line?).map_err(Fault::from).and_then(|request| operation(&request));
-        let response = done
-            .unwrap_or_else(|fault| Response { error: Some(fault.to_string()), ..Response::default() });
+        let response =
+            done.unwrap_or_else(|fault| Response { error: Some(fault.to_string()), ..Response::default() });
         serde_json::to_writer(&mut out, &response)?;
         out.write_all(b"\n")?;
         out.flush()?;

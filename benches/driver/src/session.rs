@@ -185,7 +185,8 @@ impl<S: System + Sync> Session<S> {
                     .collect();
                 thread::sleep(request.span());
                 over.store(true, Ordering::Relaxed);
-                let joined = callers.into_iter().map(|caller| caller.join().map_err(|_| "a caller panicked")?);
+                let joined =
+                    callers.into_iter().map(|caller| caller.join().map_err(|_| "a caller panicked")?);
                 joined.collect::<Result<Vec<_>, Fault>>()
             })?
             .concat();

@@ -50,7 +50,7 @@ impl Server {
     }
 }
 
-#[tool_handler]
+#[tool_handler(router = self.tool_router)]
 impl ServerHandler for Server {}
 
 #[tokio::main]

@@ -1,0 +1,320 @@
+//! The goals, and whether this run met them.
+
+use crate::figures::{Figures, Run};
+use crate::mode::Mode;
+use crate::stats::ratio;
+use crate::units::{size, time, times};
+
+/// A goal: what is measured, what it is to be, and what it was.
+pub(crate) struct Goal {
+    /// The name of the file that says what limits it.
+    pub(crate) id: &'static str,
+    pub(crate) figure: &'static str,
+    pub(crate) wanted: String,
+    pub(crate) verdict: Verdict,
+}
+
+/// What a run says of a goal.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Verdict {
+    Met(String),
+    NotMet(String),
+    NotMeasured(&'static str),
+}
+
+const NOT_IN_THIS_RUN: &str = "not part of this run";
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// All goals, judged.
+pub(crate) fn judge(run: &Run) -> Vec<Goal> {
+    let mut goals = latency(run);
+    goals.extend(steadiness(run));
+    goals.extend(throughput(run));
+    goals.extend(footprint(run));
+    goals.extend(growth(run));
+    goals.extend(not_yet());
+    goals
+}
+
+fn at_least(id: &'static str, figure: &'static str, least: f64, against: &str, value: Option<f64>) -> Goal {
+    let wanted = format!("≥ {} {against}", times(least));
+    Goal { id, figure, wanted, verdict: verdict(value, |value| value >= least, times) }
+}
+
+fn at_most(id: &'static str, figure: &'static str, most: f64, against: &str, value: Option<f64>) -> Goal {
+    let wanted = format!("≤ {} {against}", times(most));
+    Goal { id, figure, wanted, verdict: verdict(value, |value| value <= most, times) }
+}
+
+fn verdict(value: Option<f64>, met: impl Fn(f64) -> bool, write: impl Fn(f64) -> String) -> Verdict {
+    match value {
+        None => Verdict::NotMeasured(NOT_IN_THIS_RUN),
+        Some(value) if met(value) => Verdict::Met(write(value)),
+        Some(value) => Verdict::NotMet(write(value)),
+    }
+}
+
+fn latency(run: &Run) -> Vec<Goal> {
+    const P50: &str = "sequential `GetUser`, p50";
+    let own = |name: &str| run.peer("plugline", name);
+    let faster = |peer: &str| ratio(run.peer(peer, "GetUser.p50"), own("GetUser.p50"));
+    let mode = |name: &str| run.mode(Mode::Polling, name);
+    vec![
+        at_least("sequential-netrpc", P50, 20.0, "faster than go-plugin net/rpc", faster("netrpc")),
+        at_least("sequential-grpc", P50, 25.0, "faster than go-plugin gRPC", faster("grpc")),
+        at_least("sequential-pie", P50, 15.0, "faster than pie", faster("pie")),
+        at_least("sequential-rmcp", P50, 15.0, "faster than rmcp", faster("rmcp")),
+        at_most(
+            "sequential-echo",
+            P50,
+            2.0,
+            "the polling raw echo of the same bytes",
+            ratio(own("GetUser.p50"), run.peer("echo-polling", "GetUser.p50")),
+        ),
+        at_most(
+            "one-core",
+            "the same with one core for both processes",
+            2.0,
+            "raw echo on one core",
+            ratio(mode("one-core.p50"), mode("one-core-echo.p50")),
+        ),
+        at_most(
+            "cpu",
+            "CPU per sequential call, host and plugin",
+            0.3,
+            "go-plugin net/rpc",
+            ratio(own("GetUser.cpu"), run.peer("netrpc", "GetUser.cpu")),
+        ),
+        at_most(
+            "callback",
+            "callback round trip inside a call",
+            1.5,
+            "a plain call",
+            ratio(mode("callback.p50"), mode("plain.p50")),
+        ),
+        at_most(
+            "start",
+            "start to first result, Rust plugin",
+            0.6,
+            "go-plugin net/rpc",
+            ratio(own("start"), run.peer("netrpc", "start")),
+        ),
+    ]
+}
+
+/// Polling is never worse than blocking by more than a tenth.
+fn steadiness(run: &Run) -> Vec<Goal> {
+    let scenarios = [
+        ("think-1ms", "1 ms of think time between calls", "think-1ms"),
+        ("think-10ms", "10 ms of think time between calls", "think-10ms"),
+        ("busy-core", "the other core kept busy", "busy"),
+    ];
+    let goal = |(id, figure, scenario): (&'static str, &'static str, &str)| {
+        let of = |name: &str| {
+            let name = format!("{scenario}.{name}");
+            ratio(run.mode(Mode::Polling, &name), run.mode(Mode::Blocking, &name))
+        };
+        let verdict = match (of("p50"), of("p99"), of("cpu")) {
+            (Some(p50), Some(p99), Some(cpu)) => {
+                let text = format!("p50 {}, p99 {}, CPU {}", times(p50), times(p99), times(cpu));
+                let met = [p50, p99, cpu].into_iter().all(|ratio| ratio <= 1.1);
+                if met { Verdict::Met(text) } else { Verdict::NotMet(text) }
+            }
+            _ => Verdict::NotMeasured(NOT_IN_THIS_RUN),
+        };
+        Goal { id, figure, wanted: "p50, p99 and CPU ≤ 1.10× the blocking build".into(), verdict }
+    };
+    scenarios.map(goal).into()
+}
+
+fn throughput(run: &Run) -> Vec<Goal> {
+    let mode = |name: &str| run.mode(Mode::Polling, name);
+    let netrpc = run.peer("netrpc", "callers.rate");
+    vec![
+        at_least(
+            "handlers",
+            "64 pipelined calls of a 200 µs handler",
+            0.9,
+            "the ideal of all cores",
+            mode("handlers.ideal"),
+        ),
+        at_least(
+            "callers",
+            "64 blocking callers, calls/s",
+            3.5,
+            "go-plugin net/rpc",
+            ratio(run.peer("plugline", "callers.rate"), netrpc),
+        ),
+        at_least(
+            "pipelined",
+            "pipelined client, calls/s",
+            10.0,
+            "go-plugin net/rpc with 64 callers",
+            ratio(mode("pipelined.rate"), netrpc),
+        ),
+        stream("stream-grpc", 1.0, "go-plugin gRPC stream", run, "grpc"),
+        stream("stream-pipe", 0.35, "raw pipe", run, "echo-blocking"),
+        Goal {
+            id: "flood-p99",
+            figure: "flood of log notifications during calls",
+            wanted: "calls' p99 ≤ 10 ms".into(),
+            verdict: verdict(mode("flood.p99"), |p99| p99 <= 10e6, time),
+        },
+        Goal {
+            id: "flood-memory",
+            figure: "the same, growth of the most memory ever resident, host and plugin together",
+            wanted: "flat: ≤ 24 MiB, the bounds of the queues".into(),
+            verdict: verdict(
+                mode("flood.host").zip(mode("flood.plugin")).map(|(host, plugin)| host + plugin),
+                |grown| grown <= 24.0 * MIB,
+                size,
+            ),
+        },
+    ]
+}
+
+fn stream(id: &'static str, least: f64, against: &str, run: &Run, peer: &str) -> Goal {
+    let value = ratio(run.peer("plugline", "stream.rate"), run.peer(peer, "stream.rate"));
+    let mut goal = at_least(id, "output stream of 64 KiB byte chunks, payload MB/s", least, against, value);
+    if value.is_none() {
+        goal.verdict = Verdict::NotMeasured("Plugline's client has no stream operation yet");
+    }
+    goal
+}
+
+fn footprint(run: &Run) -> Vec<Goal> {
+    let own = |name: &str| run.peer("plugline", name);
+    let mode = |name: &str| run.mode(Mode::Polling, name);
+    let both = |what: &str| {
+        let (host, plugins) = (format!("idle.host-{what}"), format!("idle.plugins-{what}"));
+        Some(mode(&host)? + mode(&plugins)?)
+    };
+    vec![
+        Goal {
+            id: "memory-plugin",
+            figure: "memory (PSS) of an idle Rust plugin",
+            wanted: "≤ 4 MiB".into(),
+            verdict: verdict(own("memory.plugin"), |bytes| bytes <= 4.0 * MIB, size),
+        },
+        Goal {
+            id: "memory-host",
+            figure: "memory (PSS) of the host per plugin",
+            wanted: "≤ 100 KiB".into(),
+            verdict: verdict(own("memory.host"), |bytes| bytes <= 100.0 * 1024.0, size),
+        },
+        Goal {
+            id: "idle-wakeups",
+            figure: "idle, 100 connected plugins: context switches",
+            wanted: "none".into(),
+            verdict: verdict(both("switches"), |switches| switches <= 0.0, |n| format!("{n:.0}")),
+        },
+        Goal {
+            id: "idle-cpu",
+            figure: "idle, 100 connected plugins: CPU of host and plugins together",
+            wanted: "≤ 10 ms".into(),
+            verdict: verdict(both("cpu"), |ns| ns <= 10e6, time),
+        },
+    ]
+}
+
+fn growth(run: &Run) -> Vec<Goal> {
+    let figures = run.modes.get(&Mode::Polling);
+    let within = |curve: &str, figure: &str, to: u64| deviation(figures?, curve, figure, to);
+    let quarter = |id, figure, value: Option<f64>| Goal {
+        id,
+        figure,
+        wanted: "within ± 25 % of the cost of one".into(),
+        verdict: verdict(value, |value| value.abs() <= 0.25, |value| format!("{:+.0} %", value * 100.0)),
+    };
+    vec![
+        quarter(
+            "growth-callers",
+            "growth to 64 callers: time per call (elapsed ÷ calls)",
+            within("growth-callers", "wall", 64),
+        ),
+        quarter(
+            "growth-plugins",
+            "growth to 100 plugins, called in turn: p50",
+            within("growth-plugins", "p50", 100),
+        ),
+        Goal {
+            id: "growth-messages",
+            figure: "growth from 1 KiB to 16 MiB: time per byte beyond that of an empty message",
+            wanted: "within 2×".into(),
+            verdict: verdict(figures.and_then(bytes), |value| value <= 2.0, times),
+        },
+    ]
+}
+
+/// By how much the cost on a curve differs most from that at its beginning, up to a point.
+fn deviation(figures: &Figures, curve: &str, figure: &str, to: u64) -> Option<f64> {
+    let points = figures.curve(curve, figure);
+    let (_, first) = *points.first()?;
+    let off = points.iter().filter(|(at, _)| *at <= to).map(|(_, value)| value / first - 1.0);
+    off.max_by(|a, b| a.abs().total_cmp(&b.abs()))
+}
+
+/// How much more the dearest byte costs than the cheapest.
+fn bytes(figures: &Figures) -> Option<f64> {
+    let points = figures.curve("growth-messages", "p50");
+    let (_, empty) = *points.iter().find(|(size, _)| *size == 0)?;
+    let costs = points.iter().filter(|(size, _)| *size > 0).map(|(size, ns)| (ns - empty) / *size as f64);
+    let costs: Vec<f64> = costs.collect();
+    let (least, greatest) = crate::stats::spread(&costs)?;
+    (least > 0.0).then(|| greatest / least)
+}
+
+/// What cannot be measured because it is not there.
+fn not_yet() -> Vec<Goal> {
+    let goal = |id, figure, wanted: &str, why| Goal {
+        id,
+        figure,
+        wanted: wanted.into(),
+        verdict: Verdict::NotMeasured(why),
+    };
+    const PYTHON: &str = "there is no Python SDK yet";
+    const SEQUENTIAL: &str = "Python SDK plugin, sequential p50";
+    vec![
+        goal("python-loop", SEQUENTIAL, "≤ 2.5× a bare `for line in sys.stdin` loop with `json`", PYTHON),
+        goal("python-mcp", SEQUENTIAL, "≥ 15× faster than the MCP Python SDK", PYTHON),
+        goal(
+            "python-start",
+            "start to first result, Python plugin",
+            "≤ 1.3 × `python3 -c pass` + 40 ms",
+            PYTHON,
+        ),
+        goal(
+            "in-process",
+            "in-process driver: a direct call through the trait object",
+            "no added instruction but the lookup done once",
+            "there are no in-process drivers yet",
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_goal_is_met_at_its_bound() {
+        let met = |goal: Goal| matches!(goal.verdict, Verdict::Met(_));
+        assert!(met(at_least("id", "figure", 20.0, "x", Some(20.0))));
+        assert!(!met(at_least("id", "figure", 20.0, "x", Some(19.9))));
+        assert!(met(at_most("id", "figure", 0.3, "x", Some(0.3))));
+        assert!(!met(at_most("id", "figure", 0.3, "x", None)));
+    }
+
+    #[test]
+    fn growth_is_the_greatest_deviation_either_way() {
+        let mut figures = Figures::default();
+        for (at, value) in [(1, 10.0), (8, 6.0), (64, 12.0), (1000, 90.0)] {
+            figures.add(format!("growth-callers.{at}.wall"), value);
+        }
+        assert_eq!(deviation(&figures, "growth-callers", "wall", 64), Some(-0.4));
+        for (size, ns) in [(0, 100.0), (1000, 1100.0), (2000, 4100.0)] {
+            figures.add(format!("growth-messages.{size}.p50"), ns);
+        }
+        assert_eq!(bytes(&figures), Some(2.0));
+    }
+}
