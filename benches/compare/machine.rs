@@ -31,7 +31,7 @@ impl Machine {
         Self {
             processor: proc_field("/proc/cpuinfo", "model name"),
             cores: std::thread::available_parallelism().map_or(1, Into::into),
-            memory: proc_field("/proc/meminfo", "MemTotal"),
+            memory: memory(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             date: said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
             versions: versions(places),
@@ -44,7 +44,7 @@ fn versions(places: &Places) -> Vec<(String, String)> {
     let mut versions = vec![
         ("plugline".into(), format!("{} ({commit})", env!("CARGO_PKG_VERSION"))),
         ("rustc".into(), said("rustc", &["--version"]).replace("rustc ", "")),
-        ("go".into(), said("go", &["env", "GOVERSION"])),
+        ("go".into(), said("go", &["env", "GOVERSION"]).replace("go", "")),
     ];
     versions.extend(required(&read(places.benches.join("peers/go/go.mod"))));
     versions.extend(locked(&read(places.benches.join("../Cargo.lock")), &OF_CARGO));
@@ -77,6 +77,12 @@ fn proc_field(path: &str, name: &str) -> String {
     let text = read(path);
     let line = text.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_once(':'));
     line.map_or(UNKNOWN.into(), |(_, value)| value.trim().to_owned())
+}
+
+fn memory() -> String {
+    let kib = proc_field("/proc/meminfo", "MemTotal");
+    let kib = kib.strip_suffix(" kB").and_then(|kib| kib.parse::<f64>().ok());
+    kib.map_or(UNKNOWN.into(), |kib| format!("{:.0} GiB", kib / 1024.0 / 1024.0))
 }
 
 /// The first line that a program says.

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use plugline_benches_driver::{Fault, Method, Request};
+use plugline_benches_driver::{Fault, Method, Request, Response};
 
 use crate::client::Client;
 use crate::figures::Figures;
@@ -23,6 +23,11 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// Measures a peer once. Every round has a client of its own.
 pub(crate) fn round(places: &Places, peer: &Peer, scale: &Scale, figures: &mut Figures) -> Result<(), Fault> {
     let mut client = Client::start(places, peer)?;
+    let has_memory = peer.is_process && peer.is_system;
+    if has_memory {
+        // First of all: what a busy host has freed, it would give to new plugins.
+        memory(&mut client, figures)?;
+    }
     for _ in 0..scale.starts {
         figures.add("start", client.start_plugins(1)?.wall_ns as f64);
         client.stop_plugins()?;
@@ -52,15 +57,26 @@ pub(crate) fn round(places: &Places, peer: &Peer, scale: &Scale, figures: &mut F
         figures.add("stream.rate", streamed.bytes as f64 * 1e9 / streamed.wall_ns as f64);
         figures.add("stream.cpu", streamed.cpu_ns as f64 / streamed.bytes as f64);
     }
-    if peer.is_process && peer.is_system {
+    if has_memory {
         thread::sleep(SETTLE);
-        let pid = *plugin.pids.first().ok_or("which process is the plugin?")?;
-        figures.add("memory.plugin", pss(pid)? as f64);
-        let before = pss(client.id())?;
-        client.start_plugins(MORE)?;
-        thread::sleep(SETTLE);
-        let more = pss(client.id())?.saturating_sub(before);
-        figures.add("memory.host", more as f64 / MORE as f64);
+        figures.add("memory.busy", pss(one(&plugin)?)? as f64);
     }
     client.stop_plugins()
+}
+
+/// Of one plugin that was called twice, and of a host for each that it has more.
+fn memory(client: &mut Client, figures: &mut Figures) -> Result<(), Fault> {
+    let plugin = client.start_plugins(1)?;
+    thread::sleep(SETTLE);
+    figures.add("memory.plugin", pss(one(&plugin)?)? as f64);
+    let before = pss(client.id())?;
+    client.start_plugins(MORE)?;
+    thread::sleep(SETTLE);
+    let more = pss(client.id())?.saturating_sub(before);
+    figures.add("memory.host", more as f64 / MORE as f64);
+    client.stop_plugins()
+}
+
+fn one(started: &Response) -> Result<u32, Fault> {
+    started.pids.first().copied().ok_or_else(|| "which process is the plugin?".into())
 }

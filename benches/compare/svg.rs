@@ -35,9 +35,7 @@ text { font: 13px system-ui, sans-serif; fill: #24292f }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 } .axis { fill: #9da7b3 }
 .c0 { fill: #58a6ff; stroke: #58a6ff } .c1 { fill: #f0883e; stroke: #f0883e } .other { fill: #6e7681 }
-text.c0, text.c1 { stroke: none }
 }
-text.c0, text.c1 { stroke: none }
 </style>
 ";
 
@@ -49,37 +47,20 @@ impl Bars<'_> {
         const STEP: f64 = 26.0;
         let scale = Scale::around(self.bars.iter().map(|(_, value, _)| *value), LEFT, RIGHT);
         let bottom = 50.0 + STEP * self.bars.len() as f64;
-        let mut svg = head(self.title, bottom + 50.0);
+        let mut drawing = Drawing::new(self.title, bottom + 50.0);
         for mark in scale.marks() {
             let x = scale.at(mark);
-            let _ = write!(
-                svg,
-                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"42\" y2=\"{bottom:.1}\"/>\
-                 <text class=\"axis\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
-                bottom + 17.0,
-                escape(&(self.mark)(mark)),
-            );
+            drawing.rule((x, 42.0), (x, bottom));
+            drawing.text("axis", Anchor::Middle, x, bottom + 17.0, &(self.mark)(mark));
         }
         for (at, (name, value, text)) in self.bars.iter().enumerate() {
-            let y = 48.0 + STEP * at as f64;
-            let end = scale.at(*value);
-            let class = if at == 0 { "c0" } else { "other" };
-            let _ = write!(
-                svg,
-                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
-                 <rect class=\"{class}\" x=\"{LEFT}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"18\"/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\">{}</text>\n",
-                LEFT - 8.0,
-                y + 14.0,
-                escape(name),
-                (end - LEFT).max(1.0),
-                end + 6.0,
-                y + 14.0,
-                escape(text),
-            );
+            let (y, end) = (48.0 + STEP * at as f64, scale.at(*value));
+            drawing.text("", Anchor::End, LEFT - 8.0, y + 14.0, name);
+            drawing.bar(if at == 0 { "c0" } else { "other" }, (LEFT, y), ((end - LEFT).max(1.0), 18.0));
+            drawing.text("", Anchor::Start, end + 6.0, y + 14.0, text);
         }
-        axis(&mut svg, (LEFT + RIGHT) / 2.0, bottom + 38.0, self.axis);
-        svg + "</svg>\n"
+        drawing.text("axis", Anchor::Middle, (LEFT + RIGHT) / 2.0, bottom + 38.0, self.axis);
+        drawing.finish()
     }
 }
 
@@ -88,64 +69,99 @@ impl Lines<'_> {
     pub(crate) fn to_svg(&self) -> String {
         const LEFT: f64 = 90.0;
         const RIGHT: f64 = WIDTH - 110.0;
-        const TOP: f64 = 60.0;
+        const TOP: f64 = 66.0;
         const BOTTOM: f64 = 340.0;
         let points = || self.lines.iter().flat_map(|(_, points)| points.iter());
         let across = Scale::around(points().map(|(x, _)| *x), LEFT, RIGHT);
         let up = Scale::around(points().map(|(_, y)| *y), BOTTOM, TOP);
-        let mut svg = head(self.title, BOTTOM + 55.0);
+        let mut drawing = Drawing::new(self.title, BOTTOM + 55.0);
         for mark in across.marks() {
             let x = across.at(mark);
-            let _ = write!(
-                svg,
-                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{TOP}\" y2=\"{BOTTOM}\"/>\
-                 <text class=\"axis\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
-                BOTTOM + 18.0,
-                escape(&(self.mark_x)(mark)),
-            );
+            drawing.rule((x, TOP), (x, BOTTOM));
+            drawing.text("axis", Anchor::Middle, x, BOTTOM + 18.0, &(self.mark_x)(mark));
         }
         for mark in up.marks() {
             let y = up.at(mark);
-            let _ = write!(
-                svg,
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\
-                 <text class=\"axis\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\n",
-                LEFT - 8.0,
-                y + 4.0,
-                escape(&(self.mark_y)(mark)),
-            );
+            drawing.rule((LEFT, y), (RIGHT, y));
+            drawing.text("axis", Anchor::End, LEFT - 8.0, y + 4.0, &(self.mark_y)(mark));
         }
         for (at, (name, points)) in self.lines.iter().enumerate() {
-            let place = |(x, y): &(f64, f64)| (across.at(*x), up.at(*y));
-            let path: Vec<_> = points.iter().map(place).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-            let _ = write!(
-                svg,
-                "<polyline class=\"line c{at}\" style=\"fill:none\" points=\"{}\"/>",
-                path.join(" ")
-            );
-            for (x, y) in points.iter().map(place) {
-                let _ = write!(svg, "<circle class=\"c{at}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
-            }
-            // A legend, for ends that meet would cover each other's names.
+            let class = format!("c{at}");
+            let points: Vec<_> = points.iter().map(|(x, y)| (across.at(*x), up.at(*y))).collect();
+            drawing.line(&class, &points);
+            // A legend: lines that meet at their ends would cover each other's names.
             let y = TOP + 8.0 + 20.0 * at as f64;
-            let _ = write!(
-                svg,
-                "<rect class=\"c{at}\" x=\"{:.1}\" y=\"{:.1}\" width=\"12\" height=\"3\"/>\
-                 <text x=\"{:.1}\" y=\"{y:.1}\">{}</text>\n",
-                RIGHT + 14.0,
-                y - 6.0,
-                RIGHT + 32.0,
-                escape(name),
-            );
+            drawing.bar(&class, (RIGHT + 14.0, y - 6.0), (12.0, 3.0));
+            drawing.text("", Anchor::Start, RIGHT + 32.0, y, name);
         }
-        axis(&mut svg, (LEFT + RIGHT) / 2.0, BOTTOM + 42.0, self.x);
-        let _ = write!(
-            svg,
-            "<text class=\"axis\" x=\"{LEFT}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>\n",
-            TOP - 12.0,
-            escape(self.y)
+        drawing.text("axis", Anchor::Middle, (LEFT + RIGHT) / 2.0, BOTTOM + 42.0, self.x);
+        drawing.text("axis", Anchor::Start, 12.0, TOP - 18.0, self.y);
+        drawing.finish()
+    }
+}
+
+/// A document under way. Writing to a string cannot fail.
+struct Drawing(String);
+
+#[derive(Clone, Copy)]
+enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+type Place = (f64, f64);
+
+impl Drawing {
+    fn new(title: &str, height: f64) -> Self {
+        let title = escape(title);
+        Self(format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
+             height=\"{height}\">\n<title>{title}</title>\n{STYLE}\
+             <text class=\"title\" x=\"12\" y=\"22\">{title}</text>\n",
+        ))
+    }
+
+    fn text(&mut self, class: &str, anchor: Anchor, x: f64, y: f64, text: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        };
+        let text = escape(text);
+        let _infallible = writeln!(
+            self.0,
+            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"
         );
-        svg + "</svg>\n"
+    }
+
+    fn rule(&mut self, (x1, y1): Place, (x2, y2): Place) {
+        let _infallible = writeln!(
+            self.0,
+            "<line class=\"grid\" x1=\"{x1:.1}\" y1=\"{y1:.1}\" x2=\"{x2:.1}\" y2=\"{y2:.1}\"/>"
+        );
+    }
+
+    fn bar(&mut self, class: &str, (x, y): Place, (width, height): Place) {
+        let _infallible = writeln!(
+            self.0,
+            "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+        );
+    }
+
+    fn line(&mut self, class: &str, points: &[Place]) {
+        let path: Vec<_> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let path = path.join(" ");
+        let _infallible =
+            writeln!(self.0, "<polyline class=\"line {class}\" style=\"fill:none\" points=\"{path}\"/>");
+        for (x, y) in points {
+            let _infallible =
+                writeln!(self.0, "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"/>");
+        }
+    }
+
+    fn finish(self) -> String {
+        self.0 + "</svg>\n"
     }
 }
 
@@ -176,22 +192,6 @@ impl Scale {
     fn marks(&self) -> impl Iterator<Item = f64> {
         (self.least as i32..=self.greatest as i32).map(|power| 10_f64.powi(power))
     }
-}
-
-fn head(title: &str, height: f64) -> String {
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
-         height=\"{height}\">\n<title>{0}</title>\n{STYLE}<text class=\"title\" x=\"12\" y=\"22\">{0}</text>\n",
-        escape(title)
-    )
-}
-
-fn axis(svg: &mut String, x: f64, y: f64, text: &str) {
-    let _ = write!(
-        svg,
-        "<text class=\"axis\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{}</text>\n",
-        escape(text)
-    );
 }
 
 fn escape(text: &str) -> String {

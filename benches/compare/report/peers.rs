@@ -69,6 +69,7 @@ pub(super) fn write(out: &mut String, run: &Run) {
         "start to first result".into(),
         "against net/rpc".into(),
         "PSS, idle plugin".into(),
+        "once it was busy".into(),
         "PSS, host per plugin".into(),
     ]);
     for peer in measured() {
@@ -81,6 +82,7 @@ pub(super) fn write(out: &mut String, run: &Run) {
             with_spread(figures, "start", time),
             cell(against("start"), times),
             cell(figure(peer, "memory.plugin"), size),
+            cell(figure(peer, "memory.busy"), size),
             cell(figure(peer, "memory.host"), size),
         ]);
     }

@@ -147,7 +147,11 @@ impl Server {
         Ok(Self { service: ().serve(transport).await?, pid })
     }
 
-    async fn tool<R: DeserializeOwned>(&self, name: &'static str, params: &impl Serialize) -> Result<R, Fault> {
+    async fn tool<R: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        params: &impl Serialize,
+    ) -> Result<R, Fault> {
         let serde_json::Value::Object(arguments) = serde_json::to_value(params)? else {
             return Err("params are objects".into());
         };
