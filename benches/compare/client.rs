@@ -2,11 +2,16 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use plugline_benches_driver::{Fault, Method, Request, Response};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::mode::Mode;
 use crate::peers::{Peer, Places, SPINNING, named};
+
+/// No operation takes longer, on however slow a machine.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A client under way. It is stopped when dropped.
 pub(crate) struct Client {
@@ -72,6 +77,11 @@ impl Client {
         let mut line = serde_json::to_vec(request)?;
         line.push(b'\n');
         to.write_all(&line).map_err(|fault| failed(&fault))?;
+        if !self.answers()? {
+            // It would keep its plugins for ever.
+            self.child.kill()?;
+            return Err(failed(&format!("no answer within {} s", PATIENCE.as_secs())).into());
+        }
         let mut line = String::new();
         if self.from.read_line(&mut line)? == 0 {
             return Err(failed(&"the client ended").into());
@@ -81,6 +91,12 @@ impl Client {
             Some(why) => Err(failed(&why).into()),
             None => Ok(response),
         }
+    }
+
+    /// Waits for an answer to begin.
+    fn answers(&self) -> Result<bool, Fault> {
+        let patience = Timespec::try_from(PATIENCE)?;
+        Ok(poll(&mut [PollFd::new(self.from.get_ref(), PollFlags::IN)], Some(&patience))? > 0)
     }
 
     /// Starts so many plugins; says how long the last took to its first result, and which processes all are.

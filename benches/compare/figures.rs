@@ -29,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) peers: BTreeMap<String, Figures>,
     /// The peers that could not be measured, and why.
     pub(crate) missing: BTreeMap<String, String>,
+    /// What failed, and why.
+    pub(crate) failures: Vec<String>,
     /// What was measured of Plugline alone.
     pub(crate) modes: BTreeMap<Mode, Figures>,
 }
@@ -86,6 +88,12 @@ impl Figures {
 }
 
 impl Run {
+    /// Something could not be measured, or gave a wrong result.
+    pub(crate) fn failed(&mut self, what: String) {
+        eprintln!("  failed: {what}");
+        self.failures.push(what);
+    }
+
     /// A figure of a peer.
     pub(crate) fn peer(&self, peer: &str, name: &str) -> Option<f64> {
         self.peers.get(peer)?.get(name)

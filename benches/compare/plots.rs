@@ -42,7 +42,7 @@ pub(crate) fn draw(run: &Run) -> Vec<(&'static str, &'static str, String)> {
         rate,
         pipelined,
     );
-    let mut lines = |file, title, x, y, (curve, figure), mark_x: fn(f64) -> String| {
+    let mut lines = |file, title, x, y, (curve, figure), (base_x, mark_x): (f64, fn(f64) -> String)| {
         let line = |mode: Mode| {
             let points = run.modes.get(&mode)?.curve(curve, figure);
             let points: Vec<_> =
@@ -51,33 +51,32 @@ pub(crate) fn draw(run: &Run) -> Vec<(&'static str, &'static str, String)> {
         };
         let lines: Vec<_> = Mode::ALL.into_iter().filter_map(line).collect();
         if !lines.is_empty() {
-            plots.push((file, title, Lines { title, x, y, lines, mark_x, mark_y: time }.to_svg()));
+            plots.push((file, title, Lines { title, x, y, lines, base_x, mark_x, mark_y: time }.to_svg()));
         }
     };
-    let whole = |value: f64| format!("{value:.0}");
     lines(
         "growth-callers.svg",
         "Growth: callers of one plugin",
         "callers in threads of their own",
-        "elapsed time ÷ calls",
+        "elapsed time ÷ calls, logarithmic",
         ("growth-callers", "wall"),
-        whole,
+        (10.0, rate),
     );
     lines(
         "growth-plugins.svg",
         "Growth: plugins of one host, called in turn",
         "connected plugins",
-        "median of a call",
+        "median of a call, logarithmic",
         ("growth-plugins", "p50"),
-        whole,
+        (10.0, rate),
     );
     lines(
         "growth-messages.svg",
         "Growth: size of the result",
-        "size of the result, powers of ten",
-        "median of a call",
+        "size of the result",
+        "median of a call, logarithmic",
         ("growth-messages", "p50"),
-        size,
+        (4.0, size),
     );
     plots
 }

@@ -19,6 +19,8 @@ pub(crate) struct Lines<'a> {
     pub(crate) x: &'a str,
     pub(crate) y: &'a str,
     pub(crate) lines: Vec<(&'a str, Vec<(f64, f64)>)>,
+    /// The marks of the x scale are powers of this.
+    pub(crate) base_x: f64,
     pub(crate) mark_x: fn(f64) -> String,
     pub(crate) mark_y: fn(f64) -> String,
 }
@@ -45,7 +47,7 @@ impl Bars<'_> {
         const LEFT: f64 = 240.0;
         const RIGHT: f64 = WIDTH - 90.0;
         const STEP: f64 = 26.0;
-        let scale = Scale::around(self.bars.iter().map(|(_, value, _)| *value), LEFT, RIGHT);
+        let scale = Scale::around(self.bars.iter().map(|(_, value, _)| *value), 10.0, LEFT, RIGHT);
         let bottom = 50.0 + STEP * self.bars.len() as f64;
         let mut drawing = Drawing::new(self.title, bottom + 50.0);
         for mark in scale.marks() {
@@ -72,8 +74,8 @@ impl Lines<'_> {
         const TOP: f64 = 66.0;
         const BOTTOM: f64 = 340.0;
         let points = || self.lines.iter().flat_map(|(_, points)| points.iter());
-        let across = Scale::around(points().map(|(x, _)| *x), LEFT, RIGHT);
-        let up = Scale::around(points().map(|(_, y)| *y), BOTTOM, TOP);
+        let across = Scale::around(points().map(|(x, _)| *x), self.base_x, LEFT, RIGHT);
+        let up = Scale::around(points().map(|(_, y)| *y), 10.0, BOTTOM, TOP);
         let mut drawing = Drawing::new(self.title, BOTTOM + 55.0);
         for mark in across.marks() {
             let x = across.at(mark);
@@ -167,6 +169,8 @@ impl Drawing {
 
 /// A logarithmic scale from one place to another.
 struct Scale {
+    base: f64,
+    /// The powers at its ends.
     least: f64,
     greatest: f64,
     from: f64,
@@ -174,23 +178,23 @@ struct Scale {
 }
 
 impl Scale {
-    /// A scale of whole powers of ten with all values on it.
-    fn around(values: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
+    /// A scale of whole powers of the base with all values on it.
+    fn around(values: impl Iterator<Item = f64>, base: f64, from: f64, to: f64) -> Self {
         let (least, greatest) = values
             .filter(|value| *value > 0.0)
             .fold((f64::MAX, f64::MIN), |(least, greatest), value| (least.min(value), greatest.max(value)));
         let (least, greatest) = if least > greatest { (1.0, 10.0) } else { (least, greatest) };
-        let (least, greatest) = ((least * 0.999).log10().floor(), (greatest * 1.001).log10().ceil());
-        Self { least, greatest: greatest.max(least + 1.0), from, to }
+        let (least, greatest) = ((least * 1.001).log(base).floor(), (greatest * 0.999).log(base).ceil());
+        Self { base, least, greatest: greatest.max(least + 1.0), from, to }
     }
 
     fn at(&self, value: f64) -> f64 {
-        let share = (value.max(f64::MIN_POSITIVE).log10() - self.least) / (self.greatest - self.least);
+        let share = (value.max(f64::MIN_POSITIVE).log(self.base) - self.least) / (self.greatest - self.least);
         self.from + share.clamp(0.0, 1.0) * (self.to - self.from)
     }
 
     fn marks(&self) -> impl Iterator<Item = f64> {
-        (self.least as i32..=self.greatest as i32).map(|power| 10_f64.powi(power))
+        (self.least as i32..=self.greatest as i32).map(|power| self.base.powi(power))
     }
 }
 
@@ -204,11 +208,13 @@ mod tests {
 
     #[test]
     fn a_scale_goes_from_power_to_power() {
-        let scale = Scale::around([33.0, 85_000.0].into_iter(), 0.0, 100.0);
+        let scale = Scale::around([33.0, 85_000.0].into_iter(), 10.0, 0.0, 100.0);
         assert_eq!(scale.marks().collect::<Vec<_>>(), [10.0, 100.0, 1e3, 1e4, 1e5]);
         assert!(scale.at(10.0).abs() < 1e-9);
         assert!((scale.at(1e3) - 50.0).abs() < 1e-9);
         assert!((scale.at(1e5) - 100.0).abs() < 1e-9);
+        let exact = Scale::around([1.0, 1000.0].into_iter(), 10.0, 0.0, 100.0);
+        assert_eq!(exact.marks().collect::<Vec<_>>(), [1.0, 10.0, 100.0, 1e3]);
     }
 
     #[test]

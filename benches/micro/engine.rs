@@ -11,6 +11,7 @@ use plugline_sdk::testing::{Harness, Running};
 use plugline_sdk::{Call, Error, Method, Notification, Plugin, error};
 
 const WINDOW: usize = 64;
+const NOTIFICATIONS: u64 = 1000;
 
 fn start() -> Running {
     let plugin = Plugin::new("bench", "1.0.0")
@@ -54,11 +55,21 @@ fn pipelined(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A plugin takes only so many notifications that it has not handled; the call waits for them.
 fn one_way(criterion: &mut Criterion) {
-    let plugin = start();
-    criterion.bench_function("notify", |bencher| {
-        bencher.iter(|| plugin.notify("users.seen", &Times { count: 1 }).expect("room"));
+    let (plugin, einstein) = (start(), einstein());
+    let params = ById { id: Cow::Borrowed(&einstein.id) };
+    let mut group = criterion.benchmark_group("notify");
+    group.throughput(Throughput::Elements(NOTIFICATIONS));
+    group.bench_function("1000 notifications and a call", |bencher| {
+        bencher.iter(|| {
+            for _ in 0..NOTIFICATIONS {
+                plugin.notify("users.seen", &Times { count: 1 }).expect("room");
+            }
+            plugin.call::<User>("users.get_user", &params).expect("an answer")
+        });
     });
+    group.finish();
 }
 
 criterion_group!(benches, round_trip, pipelined, one_way);

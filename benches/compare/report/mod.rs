@@ -56,6 +56,9 @@ fn about(out: &mut String, run: &Run) {
     for (peer, why) in &run.missing {
         let _ = writeln!(out, "- **missing**: {peer}: {why}");
     }
+    for failure in &run.failures {
+        let _ = writeln!(out, "- **failed**: {failure}");
+    }
     out.push('\n');
 }
 

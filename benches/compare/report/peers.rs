@@ -61,7 +61,11 @@ pub(super) fn write(out: &mut String, run: &Run) {
     }
     let _ = writeln!(out, "{table}");
 
-    let _ = writeln!(out, "## Throughput, start, memory\n");
+    let _ = writeln!(
+        out,
+        "## Throughput, start, memory\n\nFrom starting a process to the first result: handshake, `OnLoad`, `GetUser`. PSS is the memory of a \
+         process where what it shares with others is divided among them.\n"
+    );
     let mut table = Table::new([
         "system".to_owned(),
         format!("calls/s, {CALLERS} callers"),

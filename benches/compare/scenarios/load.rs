@@ -7,7 +7,7 @@ use crate::figures::Figures;
 use crate::mode::Mode;
 use crate::options::Scale;
 use crate::peers::Places;
-use crate::procfs::{peak, pss};
+use crate::procfs::{peak, resident};
 use crate::rounds::CALLERS;
 
 /// How many calls are under way at once: what a plugin takes unless it says otherwise.
@@ -98,7 +98,7 @@ pub(super) fn connections(places: &Places, mode: Mode, scale: &Scale, figures: &
 pub(super) fn flood(places: &Places, mode: Mode, scale: &Scale, figures: &mut Figures) -> Measured {
     let mut client = Client::plugline(places, mode)?;
     let plugin = *client.start_plugins(1)?.pids.first().ok_or("which process is the plugin?")?;
-    let before = (pss(client.id())?, pss(plugin)?);
+    let before = (resident(client.id())?, resident(plugin)?);
     let response = client.ask(&Request { count: scale.flood, ..asking("flood") })?;
     figures.add("flood.rate", scale.flood as f64 * 1e9 / response.wall_ns as f64);
     figures.add("flood.host", peak(client.id())?.saturating_sub(before.0) as f64);

@@ -5,11 +5,9 @@ mod idle;
 mod load;
 mod steady;
 
-use std::collections::BTreeMap;
-
 use plugline_benches_driver::Fault;
 
-use crate::figures::Figures;
+use crate::figures::{Figures, Run};
 use crate::mode::Mode;
 use crate::options::Scale;
 use crate::peers::Places;
@@ -42,8 +40,8 @@ const SCENARIOS: &[Scenario] = &[
     ("idle plugins", Repeat::Once, idle::idle),
 ];
 
-/// Runs all scenarios, polling and blocking in turns.
-pub(crate) fn run(places: &Places, scale: &Scale, modes: &mut BTreeMap<Mode, Figures>) -> Result<(), Fault> {
+/// Runs all scenarios, polling and blocking in turns. What fails is told, and the others are run all the same.
+pub(crate) fn run(places: &Places, scale: &Scale, run: &mut Run) {
     for (name, repeat, measure) in SCENARIOS {
         let times = match repeat {
             Repeat::Rounds => scale.repetitions,
@@ -52,10 +50,10 @@ pub(crate) fn run(places: &Places, scale: &Scale, modes: &mut BTreeMap<Mode, Fig
         eprintln!("  {name}");
         for _ in 0..times {
             for mode in Mode::ALL {
-                measure(places, mode, scale, modes.entry(mode).or_default())
-                    .map_err(|fault| format!("{name}, {}: {fault}", mode.name()))?;
+                if let Err(fault) = measure(places, mode, scale, run.modes.entry(mode).or_default()) {
+                    run.failed(format!("{name}, {}: {fault}", mode.name()));
+                }
             }
         }
     }
-    Ok(())
 }
