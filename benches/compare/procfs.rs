@@ -10,11 +10,6 @@ pub(crate) fn pss(pid: u32) -> Result<u64, Fault> {
     field(&format!("/proc/{pid}/smaps_rollup"), "Pss:").map(|kib| kib * 1024)
 }
 
-/// Its resident memory; bytes.
-pub(crate) fn resident(pid: u32) -> Result<u64, Fault> {
-    field(&format!("/proc/{pid}/status"), "VmRSS:").map(|kib| kib * 1024)
-}
-
 /// The most memory that it ever had resident; bytes.
 pub(crate) fn peak(pid: u32) -> Result<u64, Fault> {
     field(&format!("/proc/{pid}/status"), "VmHWM:").map(|kib| kib * 1024)
@@ -52,7 +47,7 @@ mod tests {
     fn this_process_has_all_of_it() {
         let pid = std::process::id();
         assert!(pss(pid).unwrap() > 0);
-        assert!(peak(pid).unwrap() >= resident(pid).unwrap() / 2);
+        assert!(peak(pid).unwrap() >= pss(pid).unwrap() / 2);
         assert!(cpu(&[pid]).unwrap() > Duration::ZERO);
         switches(&[pid]).unwrap();
     }

@@ -36,8 +36,10 @@ const ROWS: &[Row] = &[
     ("64 pipelined calls of a 200 µs handler", "handlers.wall", time),
     ("the same, share of the ideal", "handlers.ideal", share),
     ("flood: log notifications/s", "flood.rate", rate),
-    ("flood: growth of the host's memory at its peak", "flood.host", size),
-    ("flood: growth of the plugin's memory at its peak", "flood.plugin", size),
+    ("flood: the host's memory at its peak", "flood.host", size),
+    ("flood: the plugin's memory at its peak", "flood.plugin", size),
+    ("flood: beyond a tenth of it, host", "flood.host-growth", size),
+    ("flood: beyond a tenth of it, plugin", "flood.plugin-growth", size),
 ];
 
 fn share(value: f64) -> String {

@@ -7,7 +7,7 @@ use crate::figures::Figures;
 use crate::mode::Mode;
 use crate::options::Scale;
 use crate::peers::Places;
-use crate::procfs::{peak, resident};
+use crate::procfs::peak;
 use crate::rounds::CALLERS;
 
 /// How many calls are under way at once: what a plugin takes unless it says otherwise.
@@ -98,10 +98,15 @@ pub(super) fn connections(places: &Places, mode: Mode, scale: &Scale, figures: &
 pub(super) fn flood(places: &Places, mode: Mode, scale: &Scale, figures: &mut Figures) -> Measured {
     let mut client = Client::plugline(places, mode)?;
     let plugin = *client.start_plugins(1)?.pids.first().ok_or("which process is the plugin?")?;
-    let before = (resident(client.id())?, resident(plugin)?);
+    // What is bounded is full after a part of the flood; what is not goes on growing.
+    client.ask(&Request { count: scale.flood / 10, ..asking("flood") })?;
+    let before = (peak(client.id())?, peak(plugin)?);
     let response = client.ask(&Request { count: scale.flood, ..asking("flood") })?;
+    let after = (peak(client.id())?, peak(plugin)?);
     figures.add("flood.rate", scale.flood as f64 * 1e9 / response.wall_ns as f64);
-    figures.add("flood.host", peak(client.id())?.saturating_sub(before.0) as f64);
-    figures.add("flood.plugin", peak(plugin)?.saturating_sub(before.1) as f64);
+    figures.add("flood.host", after.0 as f64);
+    figures.add("flood.plugin", after.1 as f64);
+    figures.add("flood.host-growth", after.0.saturating_sub(before.0) as f64);
+    figures.add("flood.plugin-growth", after.1.saturating_sub(before.1) as f64);
     figures.add_calls("flood", response)
 }
