@@ -126,12 +126,12 @@ fn measure(options: &Options, places: &Places) -> Result<Run, Fault> {
 }
 
 fn write(run: &Run, places: &Places, to: &Path) -> Result<(), Fault> {
-    let plots = to.join("plots");
-    fs::create_dir_all(&plots)?;
-    for (file, _, svg) in plots::draw(run) {
-        fs::write(plots.join(file), svg)?;
+    let (folder, plots) = (to.join("plots"), plots::draw(run));
+    fs::create_dir_all(&folder)?;
+    for plot in &plots {
+        fs::write(folder.join(plot.file), &plot.svg)?;
     }
-    fs::write(to.join("RESULTS.md"), report::write(run, places))?;
+    fs::write(to.join("RESULTS.md"), report::write(run, places) + &report::plots(&plots))?;
     let met = |verdict: &goals::Verdict| matches!(verdict, goals::Verdict::Met(_));
     let goals = goals::judge(run);
     eprintln!("{} of {} goals met", goals.iter().filter(|goal| met(&goal.verdict)).count(), goals.len());

@@ -102,8 +102,8 @@ impl Options {
             }
         } else {
             Scale {
-                rounds: 7,
-                repetitions: 3,
+                rounds: 11,
+                repetitions: 5,
                 span: millis(250),
                 callers: millis(600),
                 think: Duration::from_secs(2),

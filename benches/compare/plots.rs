@@ -6,14 +6,23 @@ use crate::peers::{PEERS, Peer};
 use crate::svg::{Bars, Lines};
 use crate::units::{rate, size, time};
 
-/// All plots: the name of the file, what it shows, and its content.
-pub(crate) fn draw(run: &Run) -> Vec<(&'static str, &'static str, String)> {
+/// A plot.
+pub(crate) struct Plot {
+    /// The name of its file.
+    pub(crate) file: &'static str,
+    /// What it shows.
+    pub(crate) title: &'static str,
+    pub(crate) svg: String,
+}
+
+/// All plots for which there are figures.
+pub(crate) fn draw(run: &Run) -> Vec<Plot> {
     let mut plots = Vec::new();
     let mut bars = |file, title, axis, figure: &str, write: fn(f64) -> String, extra: Option<(&str, f64)>| {
         let mut bars: Vec<_> = PEERS.iter().filter_map(|peer| bar(run, peer, figure, write)).collect();
         bars.extend(extra.map(|(name, value)| (name.to_owned(), value, write(value))));
         if !bars.is_empty() {
-            plots.push((file, title, Bars { title, axis, bars, mark: write }.to_svg()));
+            plots.push(Plot { file, title, svg: Bars { title, axis, bars, mark: write }.to_svg() });
         }
     };
     bars(
@@ -51,7 +60,8 @@ pub(crate) fn draw(run: &Run) -> Vec<(&'static str, &'static str, String)> {
         };
         let lines: Vec<_> = Mode::ALL.into_iter().filter_map(line).collect();
         if !lines.is_empty() {
-            plots.push((file, title, Lines { title, x, y, lines, base_x, mark_x, mark_y: time }.to_svg()));
+            let lines = Lines { title, x, y, lines, base_x, mark_x, mark_y: time };
+            plots.push(Plot { file, title, svg: lines.to_svg() });
         }
     };
     lines(

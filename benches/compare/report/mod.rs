@@ -8,12 +8,12 @@ use std::fmt::Write;
 
 use crate::figures::{Figures, Run};
 use crate::peers::Places;
-use crate::plots;
+use crate::plots::Plot;
 use crate::table::NONE;
 
 const NOT_FAIR: &str = include_str!("../not-fair.md");
 
-/// The whole document. Plots are in `plots/` beside it.
+/// The document, but for its plots.
 pub(crate) fn write(run: &Run, places: &Places) -> String {
     let mut out = String::from("# Benchmarks: results\n\n");
     out.push_str(
@@ -23,16 +23,15 @@ pub(crate) fn write(run: &Run, places: &Places) -> String {
     goals::write(&mut out, run, &places.benches.join("limits"));
     peers::write(&mut out, run);
     plugline::write(&mut out, run);
-    let plots = plots::draw(run);
-    if !plots.is_empty() {
-        out.push_str("## Plots\n\n");
-        for (file, title, _) in plots {
-            let _ = writeln!(out, "![{title}](plots/{file})\n");
-        }
-    }
     out.push_str("## What was not fair\n\n");
     out.push_str(NOT_FAIR);
     out
+}
+
+/// The end of the document: the plots, which are in `plots/` beside it.
+pub(crate) fn plots(plots: &[Plot]) -> String {
+    let images = plots.iter().map(|plot| format!("![{}](plots/{})\n", plot.title, plot.file));
+    format!("\n## Plots\n\n{}", images.collect::<Vec<_>>().join("\n"))
 }
 
 fn about(out: &mut String, run: &Run) {
