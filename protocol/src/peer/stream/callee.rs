@@ -117,18 +117,15 @@ impl<T: DeserializeOwned> Input<'_, T> {
     fn take(&mut self) -> Result<Option<T>, Error> {
         loop {
             if let Some(items) = &mut self.items {
-                let (taken, bytes) = match items.next() {
-                    Some((item, bytes)) => {
-                        self.count += 1;
-                        (Some(decode(item.get(), self.count)), bytes)
-                    }
-                    None => (None, items.skip()),
-                };
-                self.took(bytes);
-                match taken {
-                    Some(item) => return item.map(Some),
-                    None => self.items = None,
+                let number = self.count + 1;
+                if let Some((item, bytes)) = items.next(|item| decode(item.get(), number)) {
+                    self.count = number;
+                    self.took(bytes);
+                    return item.map(Some);
                 }
+                let bytes = items.skip();
+                self.items = None;
+                self.took(bytes);
             }
             self.call.check()?;
             match self.inlet.wait(self.call.deadline()) {

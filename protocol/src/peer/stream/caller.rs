@@ -32,15 +32,13 @@ impl PendingCall {
     ) -> Option<Result<T, CallError>> {
         loop {
             if let Some(items) = &mut self.items {
-                let (taken, bytes) = match items.next() {
-                    Some((item, bytes)) => (Some(decode("the item", item)), bytes),
-                    None => (None, items.skip()),
-                };
-                self.took(bytes);
-                if taken.is_some() {
-                    return taken;
+                if let Some((item, bytes)) = items.next(|item| decode("the item", item)) {
+                    self.took(bytes);
+                    return Some(item);
                 }
+                let bytes = items.skip();
                 self.items = None;
+                self.took(bytes);
             }
             if let Stage::Ended(_) = self.stage {
                 return None;

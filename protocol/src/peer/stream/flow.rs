@@ -289,12 +289,10 @@ impl Flow {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
-
     use super::*;
 
     fn items(line: usize) -> Items {
-        Items::new(&RawValue::from_string("[1]".to_owned()).unwrap(), line).unwrap()
+        Items::one(line)
     }
 
     #[test]

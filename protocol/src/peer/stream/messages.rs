@@ -1,23 +1,12 @@
 //! What the reader does with the messages of streams. Those that crossed with the end of theirs are let go
 //! (`STREAM-20`).
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
 use super::items::Items;
 use crate::lifecycle::messages::{Credit, InputEnd};
 use crate::lifecycle::methods;
 use crate::peer::connection::{Connection, Side};
 use crate::peer::error::{CloseReason, Violation};
 use crate::wire::{Params, RequestId, error};
-
-/// Params of `rpc.output` and `rpc.input`, the items as they stand on the line.
-#[derive(Deserialize)]
-struct Listed<'a> {
-    id: RequestId,
-    #[serde(borrow)]
-    items: &'a RawValue,
-}
 
 /// Why a message of a stream was not taken.
 pub(in crate::peer) enum NotTaken {
@@ -66,9 +55,7 @@ pub(in crate::peer) fn take(
 }
 
 fn listed(params: Params<'_>, line: usize) -> Result<(RequestId, Items), NotTaken> {
-    let Listed { id, items } = serde_json::from_str(params.get()).map_err(NotTaken::ignored)?;
-    let items = Items::new(items, line).map_err(|_| NotTaken::ignored("its items are no list"))?;
-    Ok((id, items))
+    Items::read(params, line).map_err(NotTaken::Ignored)
 }
 
 fn output(connection: &Connection, id: &RequestId, items: Items, line: usize) -> Result<(), NotTaken> {
