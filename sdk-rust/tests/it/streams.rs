@@ -1,10 +1,13 @@
 //! Streams of a plugin as a process, over raw pipes, and within this process.
 
+use std::time::Duration;
+
+use plugline_protocol::peer::RequestOptions;
 use plugline_sdk::testing::Harness;
 use plugline_sdk::{Call, CallError, Error, Input, Limits, Method, Output, Plugin};
 use serde_json::{Value, json};
 
-use crate::process::{Process, all_capabilities};
+use crate::process::{PATIENCE, Process, all_capabilities};
 
 const WINDOW: usize = 65_536;
 
@@ -43,9 +46,8 @@ fn output_waits_for_credit_and_heeds_cancel() {
     assert_eq!(data["limit"], WINDOW - 1);
     // A deadline that passes while it waits.
     rough.request(2, "rough.fill", &json!({"items": 9, "width": 40_000, "_meta": {"deadlineMs": 30}}));
-    items(&rough.line());
-    items(&rough.line());
-    rough.expect_error(&json!(2), -32005);
+    let answer = std::iter::repeat_with(|| rough.line()).find(|line| line["method"] != "rpc.output").unwrap();
+    assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(2), &json!(-32005)));
     rough.end().expect_silent();
 }
 
@@ -201,4 +203,18 @@ fn a_harness_has_streams() {
 fn a_plugin_without_such_methods_declares_no_streams() {
     let plain = Plugin::new("plain", "0.1.0").provides("plain", "1.0.0");
     assert!(Harness::new().start(plain).unwrap().hello().capabilities.streams.is_none());
+}
+
+#[test]
+fn a_shutdown_ends_what_waits_for_the_host() {
+    let words = Harness::new().start(words()).unwrap();
+    let options = || RequestOptions::timeout(PATIENCE).output();
+    let text = "a word ".repeat(100_000);
+    let split = words.connection().request("words.split", &json!({ "text": text }), options()).unwrap();
+    let (join, _input) = words.connection().request_with_input("words.join", &(), options()).unwrap();
+    words.shut_down(Duration::ZERO).unwrap();
+    for call in [split, join] {
+        let CallError::Remote(error) = call.wait().unwrap_err() else { panic!("it was answered") };
+        assert_eq!(error.code.code(), -32004);
+    }
 }
