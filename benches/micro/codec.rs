@@ -78,7 +78,7 @@ fn decoding(criterion: &mut Criterion) {
         bencher.iter(|| {
             decoder.extend(black_box(&lines));
             let mut bytes = 0;
-            while let Some(Frame::Line(line)) = decoder.next() {
+            while let Some(Frame::Line { text: line, .. }) = decoder.next() {
                 bytes += line.len();
             }
             bytes
