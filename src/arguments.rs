@@ -1,4 +1,4 @@
-//! What several commands take: the plugin, its config, durations, params.
+//! What several commands take: the plugin, its config, a call, durations, params.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use plugline_host::{Direction, Launch, Timeouts};
+use plugline_host::{CallOptions, Direction, Launch, Timeouts};
 use serde_json::{Map, Value};
 
 use crate::driver;
@@ -18,7 +18,7 @@ use crate::failure::Failure;
 pub(crate) struct PluginOptions {
     /// Start this command in place of PLUGIN: words as a shell would split them, no shell.
     #[arg(long, value_name = "COMMAND")]
-    pub(crate) command: Option<String>,
+    command: Option<String>,
     /// The plugin's config: JSON, or @file.
     #[arg(long, value_name = "JSON|@FILE")]
     config: Option<String>,
@@ -30,7 +30,7 @@ pub(crate) struct PluginOptions {
     start_timeout: Patience,
     /// Wait for everything for ever: for debuggers.
     #[arg(long)]
-    pub(crate) no_timeouts: bool,
+    no_timeouts: bool,
     /// Write every line that passes to this file as it is, the config included, with times.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -72,6 +72,47 @@ impl PluginOptions {
     }
 }
 
+/// Which method of which plugin is called, and how.
+#[derive(Args)]
+pub(crate) struct Request {
+    /// PLUGIN: a path. METHOD: `<contract>.<method>`. PARAMS: a JSON object, @file, - for standard input,
+    /// key=text, key:=json; later ones over earlier ones.
+    #[arg(value_name = "PLUGIN METHOD PARAMS", required = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    plugin: PluginOptions,
+    /// How long to wait for the answer: 500ms, 5s, 2m, none.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = patience)]
+    timeout: Patience,
+}
+
+/// A plugin that can be started, and what is then to be called.
+pub(crate) struct Ready {
+    pub(crate) launch: Launch,
+    pub(crate) method: String,
+    pub(crate) params: Map<String, Value>,
+    pub(crate) options: CallOptions,
+}
+
+impl Request {
+    /// Whether the params, or some of them, are read from standard input.
+    pub(crate) fn takes_standard_input(&self) -> bool {
+        self.words.iter().any(|word| word == "-")
+    }
+
+    pub(crate) fn read(mut self) -> Result<Ready, Failure> {
+        let launch = self.plugin.launch(&mut self.words)?;
+        if self.words.is_empty() {
+            return Err(Failure::Usage("a METHOD is needed".into()));
+        }
+        let method = self.words.remove(0);
+        let params = params(&self.words)?;
+        let patience = if self.plugin.no_timeouts { None } else { self.timeout.0 };
+        let options = patience.map_or_else(CallOptions::no_timeout, CallOptions::timeout);
+        Ok(Ready { launch, method, params, options })
+    }
+}
+
 /// Every line that passes: seconds since the start, the direction, the line.
 fn transcript(file: &PathBuf) -> Result<impl Fn(Direction, &[u8]) + Send + Sync + 'static, Failure> {
     let failed = |fault| Failure::System(format!("cannot write {}: {fault}", file.display()));
@@ -109,7 +150,7 @@ pub(crate) fn json(text: &str, what: &str) -> Result<Value, Failure> {
 
 /// Params from the command line: JSON objects, `@file`, `-` for standard input, `key=text` and `key:=json`, later
 /// ones over earlier ones.
-pub(crate) fn params(words: &[String]) -> Result<Map<String, Value>, Failure> {
+fn params(words: &[String]) -> Result<Map<String, Value>, Failure> {
     let mut params = Map::new();
     for word in words {
         if word == "-" {
@@ -160,7 +201,7 @@ fn member(word: &str) -> Result<(String, Value), Failure> {
 pub(crate) struct Patience(pub(crate) Option<Duration>);
 
 /// `500ms`, `5s` or `5`, `2m`, or `none`.
-pub(crate) fn patience(text: &str) -> Result<Patience, String> {
+fn patience(text: &str) -> Result<Patience, String> {
     if text == "none" {
         return Ok(Patience(None));
     }

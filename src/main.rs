@@ -9,9 +9,11 @@ mod call;
 mod demo;
 mod describe;
 mod driver;
+mod events;
 mod failure;
 mod input;
 mod output;
+mod streams;
 
 use std::process::ExitCode;
 use std::time::Duration;
