@@ -205,15 +205,24 @@ fn patience(text: &str) -> Result<Patience, String> {
     if text == "none" {
         return Ok(Patience(None));
     }
+    match duration(text) {
+        Ok(time) => Ok(Patience(Some(time))),
+        Err(fault) => Err(format!("{fault}, or none")),
+    }
+}
+
+/// `500ms`, `5s` or `5`, `2m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    const FORMS: &str = "a duration is like 500ms, 5s, 2m";
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let seconds = match &text[digits..] {
         "ms" => 0.001,
         "s" | "" => 1.0,
         "m" => 60.0,
-        _ => return Err("a duration is like 500ms, 5s, 2m, or none".into()),
+        _ => return Err(FORMS.into()),
     };
-    let number: f64 = text[..digits].parse().map_err(|_| "a duration is like 500ms, 5s, 2m, or none")?;
-    Duration::try_from_secs_f64(number * seconds).map(Some).map(Patience).map_err(|fault| fault.to_string())
+    let number: f64 = text[..digits].parse().map_err(|_| FORMS)?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| FORMS.into())
 }
 
 #[cfg(test)]
@@ -230,6 +239,7 @@ mod tests {
         assert_eq!(seconds("1.5"), Ok(Some(1.5)));
         assert_eq!(seconds("2m"), Ok(Some(120.0)));
         assert_eq!(seconds("none"), Ok(None));
+        assert!(duration("none").is_err());
         for text in ["", "s", "-5s", "5h", "1e9999s"] {
             assert!(seconds(text).is_err(), "{text}");
         }

@@ -194,8 +194,9 @@ fn compare(
         let mut row = vec![Cell::new(name), Cell::new(language)];
         match enter(source, questions)? {
             Ok(round) => {
-                let start = round.start.map_or_else(|| "–".to_owned(), show);
-                let times = std::iter::once(start).chain(round.medians.iter().map(|median| show(*median)));
+                let start = round.start.map_or_else(|| "–".to_owned(), output::time);
+                let times =
+                    std::iter::once(start).chain(round.medians.iter().map(|median| output::time(*median)));
                 row.extend(times.map(|time| Cell::new(time).set_alignment(CellAlignment::Right)));
                 let wanted = reference.get_or_insert_with(|| round.answers.clone());
                 let agrees = *wanted == round.answers;
@@ -276,15 +277,5 @@ impl Round {
         self.medians.push(times[times.len() / 2]);
         self.answers.push(answer.unwrap_or_default());
         Ok(())
-    }
-}
-
-fn show(time: Duration) -> String {
-    let micros = time.as_secs_f64() * 1e6;
-    match micros {
-        ..1.0 => format!("{:.0} ns", micros * 1e3),
-        1.0..10.0 => format!("{micros:.1} µs"),
-        10.0..1000.0 => format!("{micros:.0} µs"),
-        _ => format!("{:.1} ms", micros / 1e3),
     }
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod bench;
 mod call;
 mod demo;
 mod describe;
@@ -24,7 +25,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
-    /// Put errors as JSON on the last line of standard error.
+    /// Put errors as JSON on the last line of standard error; of `bench`, what it measured on standard output, too.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -37,6 +38,8 @@ enum Command {
     Demo(demo::Demo),
     /// Call one method of a plugin.
     Call(call::Call),
+    /// Measure one method of a plugin.
+    Bench(bench::Bench),
     /// Show what a plugin offers.
     Describe(describe::Describe),
     /// Print completions for a shell.
@@ -67,9 +70,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(fault) => return misread(&fault),
     };
+    let format = if cli.json { output::Format::Json } else { output::Format::Text };
     let done = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Call(call) => call.run(),
+        Command::Bench(bench) => bench.run(format),
         Command::Describe(describe) => describe.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -80,7 +85,7 @@ fn main() -> ExitCode {
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            output::failure(&failure, if cli.json { output::Format::Json } else { output::Format::Text });
+            output::failure(&failure, format);
             failure.exit_code()
         }
     };

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use plugline_host::{Event, EventKind, Level, escape};
@@ -10,9 +11,14 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 
+/// What heads a page.
+pub(crate) const HEADING: Style = Style::new().bold();
+/// The bars of a picture.
+pub(crate) const BAR: Style = AnsiColor::Cyan.on_default();
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-const QUIET: Style = Style::new().dimmed();
+/// What is there to be looked up.
+pub(crate) const QUIET: Style = Style::new().dimmed();
 
 /// Prints a line to standard error, which may be closed or full: what was done is done all the same, and the exit
 /// code says so (`eprintln!` would panic).
@@ -22,7 +28,7 @@ macro_rules! say {
     }};
 }
 
-/// How errors are printed.
+/// How errors are printed, and what was measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
@@ -64,6 +70,19 @@ pub(crate) fn result(raw: &RawValue) -> Result<(), Failure> {
         None => raw.get().to_owned(),
     };
     print(&(escape_json(&text) + "\n"))
+}
+
+/// A time, in three digits or so.
+pub(crate) fn time(time: Duration) -> String {
+    let micros = time.as_secs_f64() * 1e6;
+    match micros {
+        ..1.0 => format!("{:.0} ns", micros * 1e3),
+        1.0..100.0 => format!("{micros:.1} µs"),
+        100.0..1e3 => format!("{micros:.0} µs"),
+        1e3..1e5 => format!("{:.1} ms", micros / 1e3),
+        1e5..1e6 => format!("{:.0} ms", micros / 1e3),
+        _ => format!("{:.2} s", micros / 1e6),
+    }
 }
 
 /// JSON text in which no character is more than what it looks like; the value is the same.

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[path = "cli/bench.rs"]
+mod bench;
+
 const PLUGLINE: &str = env!("CARGO_BIN_EXE_plugline");
 
 fn plugline(args: &[&str]) -> Output {
