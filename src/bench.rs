@@ -26,16 +26,20 @@ use report::Report;
 /// More callers than anybody measures, and no more threads than a machine has.
 const MOST_CALLERS: u64 = 10_000;
 
+/// What the numbers mean, for `--help`.
+const MEANING: &str = "\
+A latency is the time from the start of a call to its result, as its caller sees it. Each caller calls, waits for
+the result, and calls again (a closed loop): while a plugin pauses it is called less often, so that the pause is
+one long latency, and not one for each call that could have been made meanwhile (coordinated omission). Pipelined,
+results are taken in the order of their calls. Calls that began within the duration are waited for, and count. The
+output of a method that has any is taken, and its calls last to the summary. The first call that fails ends it all,
+with the error and the exit code of `plugline call`.";
+
 /// Measure one method of a plugin.
-///
-/// Each caller calls, waits for the result, and calls again: a closed loop. A latency is the time from the start of
-/// a call to its result, as its caller sees it; pipelined, results are taken in the order of their calls. A plugin
-/// that is slow for a while is called less often meanwhile, so a pause of it is one long latency, not one for each
-/// call that could have been made (coordinated omission): compare the calls per second, too. Calls that began in
-/// time are waited for and count. The first call that fails ends it, as it ends `plugline call`.
 #[derive(Args)]
 #[command(
-    override_usage = "plugline bench [OPTIONS] PLUGIN METHOD [PARAMS]...\n       plugline bench [OPTIONS] --command COMMAND METHOD [PARAMS]..."
+    override_usage = "plugline bench [OPTIONS] PLUGIN METHOD [PARAMS]...\n       plugline bench [OPTIONS] --command COMMAND METHOD [PARAMS]...",
+    after_help = MEANING.replace('\n', " ")
 )]
 pub(crate) struct Bench {
     #[command(flatten)]

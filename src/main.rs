@@ -25,7 +25,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
-    /// Put errors as JSON on the last line of standard error; of `bench`, what it measured on standard output, too.
+    /// Put errors as JSON on the last line of standard error, and what `bench` measured on standard output.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
