@@ -38,7 +38,8 @@ fn about(out: &mut String, run: &Run) {
     let machine = &run.machine;
     let _ = writeln!(
         out,
-        "- machine: {}, {} cores, {} of memory, Linux {}\n- date: {}\n- command: `{}`; it took {} min {} s, {} rounds over all peers",
+        "- machine: {}, {} cores, {} of memory, Linux {}\n- date: {}\n\
+         - command: `{}`; it took {} min {} s, {} rounds over all peers",
         machine.processor,
         machine.cores,
         machine.memory,

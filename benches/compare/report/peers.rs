@@ -22,7 +22,10 @@ pub(super) fn write(out: &mut String, run: &Run) {
     }
     let figure = |peer: &Peer, name: &str| run.peer(peer.name, name);
 
-    out.push_str("## One call after another\n\nMedian of the rounds' medians; beside it, how many times faster than go-plugin net/rpc.\n\n");
+    out.push_str(
+        "## One call after another\n\nMedian of the rounds' medians; beside it, how many times faster than \
+         go-plugin net/rpc.\n\n",
+    );
     let mut table = Table::new(["system"].into_iter().chain(Method::ALL.map(Method::name)));
     for peer in measured() {
         let cells = Method::ALL.map(|method| {
@@ -46,7 +49,10 @@ pub(super) fn write(out: &mut String, run: &Run) {
         let _ = writeln!(out, "{table}");
     }
 
-    out.push_str("`GetUser` in the rounds (least – greatest), and the CPU time of a call, host and plugin together:\n\n");
+    out.push_str(
+        "`GetUser` in the rounds (least – greatest), and the CPU time of a call, host and plugin \
+         together:\n\n",
+    );
     let mut table = Table::new(["system", "p50", "p99", "CPU per call", "CPU against net/rpc"]);
     for peer in measured() {
         let of = |name| with_spread(&run.peers[peer.name], name, time);
@@ -92,7 +98,10 @@ pub(super) fn write(out: &mut String, run: &Run) {
     }
     let _ = writeln!(out, "{table}");
 
-    out.push_str("## Streams\n\nA plugin's output in chunks of 64 KiB; the pipe is as large as Linux makes it, 64 KiB.\n\n");
+    out.push_str(
+        "## Streams\n\nA plugin's output in chunks of 64 KiB; the pipe is as \
+         large as Linux makes it, 64 KiB.\n\n",
+    );
     let mut table = Table::new(["system", "payload", "CPU per MB"]);
     for peer in measured().filter(|peer| peer.streams) {
         let figures = &run.peers[peer.name];

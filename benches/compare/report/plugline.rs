@@ -137,7 +137,8 @@ fn growth(out: &mut String, run: &Run) {
     let _ = writeln!(out, "{table}");
 
     out.push_str(
-        "The size of the result, one call after another; per byte, what an empty one costs is left out.\n\n",
+        "The size of the result, one call after another; per \
+         byte, what an empty one costs is left out.\n\n",
     );
     let mut table = Table::new(["result", "p50", "blocking", "per byte", "blocking", "payload"]);
     let empty = |mode| get(mode, "growth-messages.0.p50");

@@ -1,6 +1,6 @@
 // Package grpcusers is the Manager over go-plugin's gRPC. The .pb.go files are generated:
 //
-//go:generate protoc --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative users.proto
+//go:generate protoc --go_out=paths=source_relative:. --go-grpc_out=paths=source_relative:. users.proto
 package grpcusers
 
 import (
