@@ -70,7 +70,7 @@ fn latency(run: &Run) -> Vec<Goal> {
             "sequential-echo",
             P50,
             2.0,
-            "the polling raw echo of the same bytes",
+            "the polling raw echo",
             ratio(own("GetUser.p50"), run.peer("echo-polling", "GetUser.p50")),
         ),
         at_most(

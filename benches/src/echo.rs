@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
-/// As long as the line of a `GetUser` request.
+/// A line about as long as that of a `GetUser` request: 143 bytes in the prototype that the goals were set by.
 pub const REQUEST: [u8; 143] = line();
-/// As long as the line of its response.
+/// A line about as long as that of its response; 294 bytes there.
 pub const RESPONSE: [u8; 294] = line();
 /// So long a reader polls before it blocks.
 const BUDGET: Duration = Duration::from_micros(50);
