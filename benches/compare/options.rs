@@ -106,7 +106,7 @@ impl Options {
                 repetitions: 5,
                 span: millis(250),
                 callers: millis(600),
-                think: Duration::from_secs(2),
+                think: Duration::from_secs(4),
                 starts: 5,
                 stream: 512 << 20,
                 flood: 1_000_000,

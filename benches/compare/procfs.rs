@@ -49,6 +49,8 @@ mod tests {
         assert!(pss(pid).unwrap() > 0);
         assert!(peak(pid).unwrap() >= pss(pid).unwrap() / 2);
         assert!(cpu(&[pid]).unwrap() > Duration::ZERO);
-        switches(&[pid]).unwrap();
+        let before = switches(&[pid]).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+        assert!(switches(&[pid]).unwrap() > before);
     }
 }

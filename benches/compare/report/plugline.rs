@@ -36,6 +36,7 @@ const ROWS: &[Row] = &[
     ("64 pipelined calls of a 200 µs handler", "handlers.wall", time),
     ("the same, share of the ideal", "handlers.ideal", share),
     ("flood: log notifications/s", "flood.rate", rate),
+    ("flood: calls meanwhile", "flood.calls", rate),
     ("flood: the host's memory at its peak", "flood.host", size),
     ("flood: the plugin's memory at its peak", "flood.plugin", size),
     ("flood: beyond a tenth of it, host", "flood.host-growth", size),
@@ -95,7 +96,10 @@ fn growth(out: &mut String, run: &Run) {
         run.modes.get(&Mode::Polling).map(|figures| figures.curve(curve, figure)).unwrap_or_default()
     };
 
-    out.push_str("## Growth\n\nCallers in threads of their own, one plugin; the time per call is elapsed time ÷ calls.\n\n");
+    out.push_str(
+        "## Growth\n\nCallers in threads of their own, one plugin; the time per call is elapsed \
+         time ÷ calls.\n\n",
+    );
     let mut table = Table::new([
         "callers",
         "calls/s",

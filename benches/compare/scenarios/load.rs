@@ -104,6 +104,7 @@ pub(super) fn flood(places: &Places, mode: Mode, scale: &Scale, figures: &mut Fi
     let response = client.ask(&Request { count: scale.flood, ..asking("flood") })?;
     let after = (peak(client.id())?, peak(plugin)?);
     figures.add("flood.rate", scale.flood as f64 * 1e9 / response.wall_ns as f64);
+    figures.add("flood.calls", response.calls as f64);
     figures.add("flood.host", after.0 as f64);
     figures.add("flood.plugin", after.1 as f64);
     figures.add("flood.host-growth", after.0.saturating_sub(before.0) as f64);

@@ -20,7 +20,7 @@ type Scenario = (&'static str, Repeat, fn(&Places, Mode, &Scale, &mut Figures) -
 enum Repeat {
     /// As often as the scale says.
     Rounds,
-    /// It takes long, or shows what hardly varies.
+    /// It takes too long.
     Once,
 }
 
@@ -33,10 +33,10 @@ const SCENARIOS: &[Scenario] = &[
     ("pipelined calls of a handler that computes", Repeat::Rounds, load::handlers),
     ("handlers that wait", Repeat::Rounds, load::slow),
     ("four busy connections", Repeat::Rounds, load::connections),
-    ("a flood of notifications", Repeat::Once, load::flood),
-    ("growth: callers", Repeat::Once, growth::callers),
-    ("growth: plugins", Repeat::Once, growth::plugins),
-    ("growth: messages", Repeat::Once, growth::messages),
+    ("a flood of notifications", Repeat::Rounds, load::flood),
+    ("growth: callers", Repeat::Rounds, growth::callers),
+    ("growth: plugins", Repeat::Rounds, growth::plugins),
+    ("growth: messages", Repeat::Rounds, growth::messages),
     ("idle plugins", Repeat::Once, idle::idle),
 ];
 
