@@ -1,9 +1,10 @@
-//! Tasks that are to be told of something. A task's waker is user code, so whoever finds that there is something to
+//! Tasks and threads that are to be told of something. A task's waker is user code, so whoever finds that there is something to
 //! tell, under a lock or while it reads, only sets the alarm; it is rung where nothing is held.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
+use std::thread::{self, Thread};
 
 /// Tasks that are to be told, all of one connection.
 #[derive(Debug, Default)]
@@ -31,22 +32,35 @@ impl Alarms {
     }
 }
 
-/// How one task is told.
+/// How one task or thread is told.
 #[derive(Debug)]
-pub(super) struct Alarm {
-    waker: Waker,
-    alarms: Arc<Alarms>,
+pub(super) enum Alarm {
+    Task {
+        waker: Waker,
+        alarms: Arc<Alarms>,
+    },
+    /// It is parked, or about to be.
+    Thread(Thread),
 }
 
 impl Alarm {
     pub(super) fn new(waker: &Waker, alarms: &Arc<Alarms>) -> Self {
-        Self { waker: waker.clone(), alarms: Arc::clone(alarms) }
+        Self::Task { waker: waker.clone(), alarms: Arc::clone(alarms) }
     }
 
-    /// Has the task told soon.
+    pub(super) fn this_thread() -> Self {
+        Self::Thread(thread::current())
+    }
+
+    /// Has it told: a task soon, a thread at once, which runs nobody's code.
     pub(super) fn set(self) {
-        let mut wakers = self.alarms.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        wakers.push(self.waker);
-        self.alarms.set.store(true, Ordering::Release);
+        match self {
+            Self::Task { waker, alarms } => {
+                let mut wakers = alarms.wakers.lock().unwrap_or_else(PoisonError::into_inner);
+                wakers.push(waker);
+                alarms.set.store(true, Ordering::Release);
+            }
+            Self::Thread(thread) => thread.unpark(),
+        }
     }
 }

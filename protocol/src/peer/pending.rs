@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
@@ -288,7 +289,6 @@ struct Outgoing {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     calls: Mutex<Calls>,
-    room: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -297,9 +297,7 @@ struct Calls {
     by_id: HashMap<u64, Outgoing>,
     /// How many at each depth.
     places: Vec<u32>,
-    /// How many callers wait for a place.
-    waiting: usize,
-    /// Tasks that wait for one.
+    /// Threads and tasks that wait for one.
     queue: Queue,
     closed: Option<Arc<CloseReason>>,
 }
@@ -346,28 +344,30 @@ impl Pending {
     /// Waits for a place and takes it.
     pub(super) fn enter(&self, entry: Entry<'_>) -> Result<(u64, Arc<Slot>), NotEntered> {
         let mut calls = self.lock();
+        let mut place = Queued::default();
         loop {
             if let Some(reason) = &calls.closed {
                 return Err(NotEntered::Closed(Arc::clone(reason)));
             }
             if !entry.counted || *calls.place(entry.depth) < entry.max_in_flight {
+                calls.queue.remove(place);
                 break;
             }
             if entry.room == Room::Try {
                 return Err(NotEntered::Full);
             }
-            calls.waiting += 1;
-            calls = match entry.deadline {
-                None => self.room.wait(calls).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) => {
-                    let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                        calls.waiting -= 1;
-                        return Err(NotEntered::TimedOut);
-                    };
-                    self.room.wait_timeout(calls, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-            };
-            calls.waiting -= 1;
+            let left = entry.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                calls.queue.remove(place);
+                return Err(NotEntered::TimedOut);
+            }
+            calls.queue.put(&mut place, entry.depth, Alarm::this_thread());
+            drop(calls);
+            match left {
+                None => thread::park(),
+                Some(left) => thread::park_timeout(left),
+            }
+            calls = self.lock();
         }
         if entry.counted {
             *calls.place(entry.depth) += 1;
@@ -395,9 +395,6 @@ impl Pending {
         let call = calls.by_id.remove(&id)?;
         if call.counted {
             *calls.place(call.depth) -= 1;
-            if calls.waiting > 0 {
-                self.room.notify_all();
-            }
             calls.queue.place_is_free(call.depth);
         }
         Some(call)
@@ -521,7 +518,6 @@ impl Pending {
         }
         calls.places.clear();
         calls.queue.all();
-        self.room.notify_all();
     }
 }
 

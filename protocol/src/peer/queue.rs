@@ -1,22 +1,23 @@
-//! Tasks that wait for a place among the calls in flight, in their order.
+//! Who waits for a place among the calls in flight, in their order. One is told of each place that becomes free:
+//! to tell all would have a thousand threads run for one place.
 
 use std::collections::BTreeMap;
 
 use super::alarms::Alarm;
 
-/// Tasks that wait.
+/// Tasks and threads that wait.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     last: u64,
     waiting: BTreeMap<u64, (u32, Alarm)>,
 }
 
-/// The number that a task has in the queue; 0 where it is not in it.
+/// The number that one has in the queue; 0 where it is not in it.
 #[derive(Debug, Default)]
 pub(super) struct Queued(u64);
 
 impl Queue {
-    /// A task that was in the queue keeps its number.
+    /// One that was in the queue keeps its number.
     pub(super) fn put(&mut self, place: &mut Queued, depth: u32, alarm: Alarm) {
         if place.0 == 0 {
             self.last += 1;

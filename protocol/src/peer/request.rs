@@ -216,6 +216,12 @@ impl Canceller {
 /// # Errors
 /// [`CallError::Undecodable`] where it is of another type.
 pub(super) fn decode<R: DeserializeOwned>(what: &str, raw: &RawValue) -> Result<R, CallError> {
+    // To know at every moment where one is costs more than the decoding; only a fault is looked for again.
+    serde_json::from_str(raw.get()).or_else(|_| decode_with_path(what, raw))
+}
+
+#[cold]
+fn decode_with_path<R: DeserializeOwned>(what: &str, raw: &RawValue) -> Result<R, CallError> {
     let mut json = serde_json::Deserializer::from_str(raw.get());
     serde_path_to_error::deserialize(&mut json).map_err(|fault| {
         let path = fault.path().to_string();

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::error::Error;
 use super::id::RequestId;
-use super::params::{Meta, Params};
+use super::params::{Meta, Params, may_have_meta};
 
 /// The deepest nesting that may be sent; the message's own object is 1 (`JSON-6`).
 pub const MAX_DEPTH: usize = 100;
@@ -125,8 +125,7 @@ fn call(
     }
     let is_empty = out[start + 1..out.len() - 1].iter().all(u8::is_ascii_whitespace);
     // As text, or spelt with escapes by somebody else's raw value.
-    let finds = |part: &[u8]| memchr::memmem::find(&out[start..], part).is_some();
-    if !is_empty && (finds(b"_meta") || finds(b"\\u")) {
+    if !is_empty && may_have_meta(&out[start..]) {
         let text = std::str::from_utf8(&out[start..]).expect("serde_json writes UTF-8");
         if serde_json::from_str::<&RawValue>(text).is_ok_and(|raw| Params::from_raw(raw).has_meta()) {
             return Err(EncodeError::ReservedMember);

@@ -3,9 +3,12 @@
 //! Decoding is closed (`MSG-38`): a member that the type does not have is a fault, without the type
 //! having to say so. `_meta` belongs to the protocol and never reaches the type.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -72,6 +75,14 @@ impl<'a> Params<'a> {
             let message = "params must be an object".to_owned();
             return Err(invalid_params(&[ParamFault { path: String::new(), message }]));
         }
+        let mut json = serde_json::Deserializer::from_str(self.get());
+        let members = Members { inner: &mut json, unknown, refused: &RefCell::new(None) };
+        // To know at every moment where one is costs more than the decoding; only a fault is looked for again.
+        T::deserialize(members).or_else(|_| self.decode_with_path(unknown))
+    }
+
+    #[cold]
+    fn decode_with_path<T: DeserializeOwned>(&self, unknown: Unknown) -> Result<T, Error> {
         let refused = RefCell::new(None);
         let mut json = serde_json::Deserializer::from_str(self.get());
         let members = Members { inner: &mut json, unknown, refused: &refused };
@@ -90,8 +101,8 @@ impl<'a> Params<'a> {
     /// What the caller says about the call itself. Unknown and ill-typed members are ignored.
     pub fn meta(&self) -> Meta {
         let text = self.get();
-        // Cheap refusal first: nearly every message has no `_meta`, nor an escape that could spell it.
-        if !text.contains(META) && !text.contains("\\u") {
+        // Cheap refusal first: many a message has no `_meta`, nor an escape that could spell it.
+        if !may_have_meta(text.as_bytes()) {
             return Meta::default();
         }
         self.raw_meta().map(Meta::read).unwrap_or_default()
@@ -121,6 +132,12 @@ impl OwnedParams {
     pub fn as_params(&self) -> Params<'_> {
         Params(self.0.as_deref())
     }
+}
+
+/// Whether the text names the reserved member, or has an escape that could.
+pub(super) fn may_have_meta(text: &[u8]) -> bool {
+    static NAME: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(META));
+    NAME.find(text).is_some() || memchr::memchr_iter(b'\\', text).any(|at| text.get(at + 1) == Some(&b'u'))
 }
 
 /// Keeps `null` apart from an absent member.
@@ -309,6 +326,33 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for MemberVisitor<'_, V> {
     }
 }
 
+/// The name of a member, borrowed where it has no escapes.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a member")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, name: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(name)))
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(name.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
 struct MemberAccess<'r, A> {
     map: A,
     accepted: Option<&'static [&'static str]>,
@@ -320,7 +364,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for MemberAccess<'_, A> {
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, A::Error> {
         loop {
-            let Some(name) = self.map.next_key::<String>()? else {
+            let Some(Name(name)) = self.map.next_key()? else {
                 return Ok(None);
             };
             if name == META {
@@ -328,7 +372,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for MemberAccess<'_, A> {
                 continue;
             }
             if let Some(accepted) = self.accepted
-                && !accepted.contains(&name.as_str())
+                && !accepted.contains(&name.as_ref())
             {
                 let fault = match accepted {
                     [] => {
@@ -342,7 +386,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for MemberAccess<'_, A> {
                 *self.refused.borrow_mut() = Some(shorten(&name).to_owned());
                 return Err(fault);
             }
-            return seed.deserialize(de::value::StringDeserializer::new(name)).map(Some);
+            return seed.deserialize(de::value::CowStrDeserializer::new(name)).map(Some);
         }
     }
 
