@@ -1,7 +1,6 @@
 //! The Plugline Rust host with the bench plugin, and the operations that only it has.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::env;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -101,7 +100,7 @@ impl Manager for Running {
 /// The operations of every system, and Plugline's own.
 pub(crate) fn operate(session: &mut Session<Plugline>, request: &Request) -> Measured {
     match request.op.as_str() {
-        "pipelined" => session.measure(|session| pipelined(session.first()?, request.calls, request.count)),
+        "pipelined" => session.measure(|session| pipelined(session.first()?, request.calls)),
         "spin" => session.measure(|session| spin(session.first()?, request)),
         "sleep" => session.measure(|session| {
             let params = Span { micros: request.micros };
@@ -117,21 +116,13 @@ pub(crate) fn operate(session: &mut Session<Plugline>, request: &Request) -> Mea
     }
 }
 
-/// So many calls of `GetUser`, of which so many are under way at once.
-fn pipelined(plugin: &Running, calls: usize, window: usize) -> Measured {
+/// So many calls of `GetUser` from one thread, as many at once as the plugin takes.
+fn pipelined(plugin: &Running, calls: usize) -> Measured {
     let einstein = einstein();
-    let params = ById { id: Cow::Borrowed(&einstein.id) };
-    let mut under_way = VecDeque::with_capacity(window);
-    for sent in 0.. {
-        if under_way.len() == window || sent >= calls {
-            let Some(call) = under_way.pop_front() else { break };
-            let call: plugline_host::RunningCall = call;
-            if call.wait::<User>()? != einstein {
-                return Err("the result is wrong".into());
-            }
-        }
-        if sent < calls {
-            under_way.push_back(plugin.0.begin("users.get_user", &params, CallOptions::default())?);
+    let params = (0..calls).map(|_| ById { id: Cow::Borrowed(&einstein.id) });
+    for user in plugin.0.call_many::<User, _>("users.get_user", params, CallOptions::default())? {
+        if user? != einstein {
+            return Err("the result is wrong".into());
         }
     }
     Ok(Response { calls, ..Response::default() })

@@ -10,8 +10,6 @@ use crate::peers::Places;
 use crate::procfs::peak;
 use crate::rounds::CALLERS;
 
-/// How many calls are under way at once: what a plugin takes unless it says otherwise.
-const WINDOW: usize = 64;
 /// So many calls of a handler that computes that long; µs.
 const COMPUTE: (usize, u64) = (64, 200);
 /// How long handlers wait; ms.
@@ -52,7 +50,7 @@ pub(super) fn throughput(places: &Places, mode: Mode, scale: &Scale, figures: &m
     let callers = client.ask(&Request { callers: CALLERS, millis, ..asking("callers") })?;
     figures.add_throughput("callers", &callers)?;
     figures.add_calls("callers-latency", callers)?;
-    let pipelined = |calls| Request { calls, count: WINDOW, ..asking("pipelined") };
+    let pipelined = |calls| Request { calls, ..asking("pipelined") };
     client.ask(&pipelined(scale.pipelined / 10))?;
     figures.add_throughput("pipelined", &client.ask(&pipelined(scale.pipelined))?)
 }
