@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use plugline_benches::params::{ByClaim, ById, Find, OnLoad, Size, Span, Times};
+use plugline_benches::params::{ByClaim, ById, Chunks, Find, OnLoad, Size, Span, Times};
 use plugline_benches_driver::{
     Fault, Instance, Manager, Method, Request, Response, Session, System, User, UserId, einstein, expect,
 };
-use plugline_host::{Call, CallOptions, Limits, Plugin, WireError, callback_error};
+use plugline_host::{Bytes, Call, CallOptions, Limits, Plugin, WireError, callback_error};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -61,6 +61,17 @@ impl Instance for Running {
 
     fn pid(&self) -> Option<u32> {
         Some(self.0.id())
+    }
+
+    fn stream(&self, chunk: usize, bytes: usize) -> Result<usize, Fault> {
+        let (params, options) = (Chunks { chunk, bytes }, CallOptions::no_timeout());
+        let mut chunks = self.0.stream::<Bytes, ()>("bench.stream", &params, options)?;
+        let mut received = 0;
+        for chunk in &mut chunks {
+            received += chunk?.0.len();
+        }
+        chunks.finish()?;
+        Ok(received)
     }
 }
 

@@ -57,6 +57,7 @@ pub(crate) const PEERS: &[Peer] = &[
         label: "**Plugline**, Rust host and plugin",
         toolchain: Toolchain::Cargo,
         client: ("bench-client", Some("plugline")),
+        streams: true,
         ..SYSTEM
     },
     Peer { name: "netrpc", label: "go-plugin, net/rpc", client: ("netrpc-client", None), ..SYSTEM },

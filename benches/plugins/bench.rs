@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use plugline_benches::params::{ByClaim, ById, Find, OnLoad, Size, Span, Times};
+use plugline_benches::params::{ByClaim, ById, Chunks, Find, OnLoad, Size, Span, Times};
 use plugline_benches_driver::{Fault, Manager, User, UserList};
-use plugline_sdk::{Call, Error, Instances, Level, Limits, Method, Plugin, error};
+use plugline_sdk::{Bytes, Call, Error, Instances, Level, Limits, Method, Output, Plugin, error};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
 
@@ -44,6 +44,17 @@ fn main() -> ExitCode {
             thread::sleep(Duration::from_micros(p.micros));
             Ok::<_, Error>(())
         }))
+        .method(Method::with_output(
+            "bench.stream",
+            |_: &UserList, p: Chunks, _: &Call, output: Output<'_, Bytes>| {
+                let mut data = Bytes(vec![b'x'; p.chunk]);
+                for sent in (0..p.bytes).step_by(p.chunk.max(1)) {
+                    data.0.truncate(p.bytes - sent);
+                    output.send(&data)?;
+                }
+                Ok::<_, Error>(())
+            },
+        ))
         .host_method::<ById<'static>, User>("bench.echo")
         .method(Method::new("bench.nested", |_: &UserList, p: Times, call: &Call| nested(p.count, call)))
         .method(Method::new("bench.blob", |_: &UserList, p: Size, _: &Call| {

@@ -50,6 +50,15 @@ pub struct Times {
     pub count: usize,
 }
 
+/// Params of `bench.stream`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Chunks {
+    /// How long one piece is; bytes.
+    pub chunk: usize,
+    /// How long all of them are; bytes.
+    pub bytes: usize,
+}
+
 /// Params of `bench.blob`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Size {
