@@ -1,10 +1,10 @@
 //! Tasks and threads that are to be told of something. A task's waker is user code, so whoever finds that there is something to
 //! tell, under a lock or while it reads, only sets the alarm; it is rung where nothing is held.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::thread::{self, Thread};
+
+use super::sync::{Arc, AtomicBool, Mutex, Ordering, PoisonError};
 
 /// Tasks that are to be told, all of one connection.
 #[derive(Debug, Default)]

@@ -12,7 +12,8 @@ use serde::Serialize;
 use super::alarms::Alarms;
 use super::error::{CallError, CloseReason};
 use super::inflight::InFlight;
-use super::io::{End, Interrupt, Pipes, Wake};
+use super::interrupt::Interrupt;
+use super::io::{Bell, End, Pipes, Wake};
 use super::lane::Lane;
 use super::outbox::{Outbox, SendError};
 use super::pending::Pending;
@@ -141,7 +142,7 @@ impl Connection {
             ended: setup.ended,
             unanswered: setup.unanswered,
             seat: Arc::new(Seat::new(Reader::new(read, HANDSHAKE_LINE_BYTES), watch)),
-            interrupt: Interrupt::new()?,
+            interrupt: Interrupt::new(Bell::new()?),
             alarms: Arc::default(),
             awaited: AtomicUsize::new(0),
             outbox: Outbox::new(End::new(pipes.write))?,

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -208,51 +207,27 @@ pub struct Waited {
     pub raised: bool,
 }
 
-/// Ends one wait of whoever reads, again and again.
-///
-/// A reader says that it is about to sleep before it looks for the last time, and an interrupter leaves its mark
-/// before it looks whether somebody sleeps: one of the two sees the other.
+/// Ends one sleep, again and again; what of [`Interrupt`](super::interrupt::Interrupt) is the system's.
 #[derive(Debug)]
-pub(super) struct Interrupt {
-    raised: AtomicBool,
-    asleep: AtomicBool,
+pub(super) struct Bell {
     waiting: OwnedFd,
     raising: OwnedFd,
 }
 
-impl Interrupt {
+impl Bell {
     pub(super) fn new() -> io::Result<Self> {
         let (waiting, raising) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
-        Ok(Self { raised: AtomicBool::new(false), asleep: AtomicBool::new(false), waiting, raising })
+        Ok(Self { waiting, raising })
     }
 
-    /// Ends the wait of whoever reads, or that of the next who would.
-    pub(super) fn raise(&self) {
-        self.raised.store(true, Ordering::SeqCst);
-        if self.asleep.load(Ordering::SeqCst) {
-            // Full: then there is something to wake it already.
-            let _full = rustix::io::write(&self.raising, &[0]);
-        }
+    /// Ends the sleep of whoever sleeps beside this, or that of the next who would.
+    pub(super) fn ring(&self) {
+        // Full: then there is something to wake it already.
+        let _full = rustix::io::write(&self.raising, &[0]);
     }
 
-    /// Whether it was raised since this was last asked.
-    pub(super) fn take(&self) -> bool {
-        self.raised.load(Ordering::Relaxed) && self.raised.swap(false, Ordering::SeqCst)
-    }
-
-    /// Sleeps until `end` can be read, `ended` is raised, this is raised, or the time is over.
+    /// Sleeps until `end` can be read, `ended` is raised, this is rung, or the time is over.
     pub(super) fn sleep(&self, end: &End, ended: &Wake, until: Option<Instant>) -> io::Result<Slept> {
-        self.asleep.store(true, Ordering::SeqCst);
-        let slept = if self.raised.load(Ordering::SeqCst) {
-            Ok(Slept { ended: false })
-        } else {
-            self.sleep_undisturbed(end, ended, until)
-        };
-        self.asleep.store(false, Ordering::SeqCst);
-        slept
-    }
-
-    fn sleep_undisturbed(&self, end: &End, ended: &Wake, until: Option<Instant>) -> io::Result<Slept> {
         let mut fds = [
             PollFd::new(end, PollFlags::IN),
             PollFd::new(ended, PollFlags::IN),

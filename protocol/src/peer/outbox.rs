@@ -5,11 +5,11 @@
 //! deadline; a reader never does.
 
 use std::io;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::error::CloseReason;
 use super::io::{End, Wake};
+use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Above this many queued bytes, senders wait.
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;

@@ -1,12 +1,13 @@
 //! What sits on the seat: the pipe, what was read of it, and how to wait for more.
 
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::CloseReason;
-use super::io::{End, Interrupt, Wake};
+use super::interrupt::Interrupt;
+use super::io::{End, Wake};
 use super::patience::{BUDGET, Patience};
+use super::sync::Arc;
 use crate::wire::LineDecoder;
 
 /// What may still stand in the pipe when the process at the other end is gone; more than any pipe holds.

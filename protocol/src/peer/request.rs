@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::begin::Time;
 use super::connection::{Connection, Ended, Inner};
 use super::error::CallError;
-use super::pending::{Slot, Told};
+use super::slot::{Slot, Told};
 use super::stream::{Items, Streams};
 use super::turn;
 use crate::lifecycle::messages::Progress;

@@ -2,16 +2,16 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::answer::Flush;
 use super::connection::{Connection, Side};
 use super::dispatch;
 use super::error::CloseReason;
-use super::pending::{Slot, Told};
 use super::reader::{Filled, Reader, Wait};
 use super::seat::{self, Looked, Offer, Part, Refused, Watch as _};
+use super::slot::{Slot, Told};
+use super::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::watch::Watch;
 use super::work::{Pace, Work};
 use super::workers;

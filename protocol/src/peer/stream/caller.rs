@@ -12,8 +12,8 @@ use crate::lifecycle::methods;
 use crate::peer::begin::Time;
 use crate::peer::connection::{Connection, Ended, Side};
 use crate::peer::error::CallError;
-use crate::peer::pending::Slot;
 use crate::peer::request::{PendingCall, RequestOptions, Stage, Step, decode};
+use crate::peer::slot::Slot;
 use crate::wire::{EncodeError, RequestId, encode};
 
 impl PendingCall {

@@ -6,7 +6,7 @@
 //! - `messages.rs` is what the reader does with the messages of streams.
 //! - `callee.rs` and `caller.rs` are the two ends as a program sees them; `pack.rs` makes lines for both.
 //!
-//! The caller waits for output where it waits for the answer, in its slot (`pending.rs`). The other three
+//! The caller waits for output where it waits for the answer, in its slot (`slot.rs`). The other three
 //! waits (callee for credit, callee for input, caller for credit) have condition variables of their own.
 //! None of their locks is held while another is taken.
 
