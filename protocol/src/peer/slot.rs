@@ -204,6 +204,12 @@ impl Slot {
         self.lock().has_news()
     }
 
+    /// Whether there is something to tell; otherwise until when to wait for it.
+    pub(super) fn news(&self, deadline: Option<Instant>) -> Result<(), Option<Instant>> {
+        let state = self.lock();
+        if state.has_news() { Ok(()) } else { Err(state.until(deadline)) }
+    }
+
     /// The caller is about to sleep until there is something to tell or it is offered the seat.
     pub(super) fn lie_down(&self) {
         self.lock().rest = Rest::Asleep;

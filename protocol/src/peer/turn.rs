@@ -22,9 +22,9 @@ pub(super) type Turn = seat::Turn<Reader, Watch>;
 #[derive(Clone, Copy)]
 pub(super) enum For<'a> {
     /// The caller of that call: until there is something to tell it.
-    Caller(u64, &'a Slot),
+    Caller { id: u64, slot: &'a Slot, deadline: Option<Instant> },
     /// Everybody.
-    All,
+    All(Wait),
 }
 
 /// Why a turn came to a stop.
@@ -63,7 +63,7 @@ pub(super) fn wait(connection: &Connection, id: u64, slot: &Arc<Slot>, deadline:
             },
         };
         let mut turn = turn;
-        match read(connection, &mut turn, For::Caller(id, slot), Wait::Until(until)) {
+        match read(connection, &mut turn, For::Caller { id, slot, deadline }) {
             Stopped::Here => drop(turn),
             Stopped::Run(work) => {
                 turn.lend();
@@ -99,7 +99,7 @@ pub(super) fn serve(connection: &Connection, mut turn: Turn) {
     loop {
         let stands = connection.has_standing_server();
         let wait = if stands { Wait::Until(None) } else { Wait::Briefly };
-        match read(connection, &mut turn, For::All, wait) {
+        match read(connection, &mut turn, For::All(wait)) {
             Stopped::Here if stands => {}
             Stopped::Here => return turn.leave_to_watch(),
             Stopped::Run(work) => {
@@ -174,13 +174,13 @@ fn end(connection: &Connection, turn: Turn, reason: CloseReason) {
 }
 
 /// Reads until there is a reason to stop. Runs no handler: what holds the turn must not wait for anything else.
-fn read(connection: &Connection, turn: &mut Turn, whom: For<'_>, wait: Wait) -> Stopped {
+fn read(connection: &Connection, turn: &mut Turn, whom: For<'_>) -> Stopped {
     // Whatever happens here, calls must not wait for a reader that is gone.
-    let read = catch_unwind(AssertUnwindSafe(|| read_lines(connection, turn.reader(), whom, wait)));
+    let read = catch_unwind(AssertUnwindSafe(|| read_lines(connection, turn.reader(), whom)));
     read.unwrap_or_else(|_| Stopped::End(CloseReason::Read(io::Error::other("the reader panicked"))))
 }
 
-fn read_lines(connection: &Connection, reader: &mut Reader, whom: For<'_>, wait: Wait) -> Stopped {
+fn read_lines(connection: &Connection, reader: &mut Reader, whom: For<'_>) -> Stopped {
     let inner = &connection.inner;
     loop {
         loop {
@@ -201,11 +201,14 @@ fn read_lines(connection: &Connection, reader: &mut Reader, whom: For<'_>, wait:
         if inner.alarms.are_set() {
             return Stopped::Ring;
         }
-        if let For::Caller(_, slot) = whom
-            && slot.has_news()
-        {
-            return Stopped::Here;
-        }
+        let wait = match whom {
+            For::All(wait) => wait,
+            // Asked with the turn in hand: a cancel of before then may have interrupted another, who read.
+            For::Caller { slot, deadline, .. } => match slot.news(deadline) {
+                Ok(()) => return Stopped::Here,
+                Err(until) => Wait::Until(until),
+            },
+        };
         match reader.fill(wait, &inner.ended, &inner.interrupt) {
             Filled::More => {}
             Filled::Nothing => return Stopped::Here,
@@ -224,9 +227,9 @@ fn runs_here(work: &Work, whom: For<'_>, reader: &Reader) -> bool {
         return false;
     }
     match (whom, work.pace()) {
-        (For::All, Pace::Unknown | Pace::Fast) => true,
-        (For::All, Pace::Slow) => !reader.decoder.has_line(),
-        (For::Caller(id, _), Pace::Fast) => work.is_called_for(id),
+        (For::All(_), Pace::Unknown | Pace::Fast) => true,
+        (For::All(_), Pace::Slow) => !reader.decoder.has_line(),
+        (For::Caller { id, .. }, Pace::Fast) => work.is_called_for(id),
         (_, _) => false,
     }
 }
