@@ -39,6 +39,20 @@ pub(crate) enum SpawnError {
     Host(#[from] io::Error),
 }
 
+/// What a pipe holds where the system grants it; bytes. Linux begins with 64 KiB, less than a chunk of a stream
+/// takes on the wire, and each line that does not fit is one more wake-up.
+#[cfg(target_os = "linux")]
+const PIPE_BYTES: usize = 256 * 1024;
+
+#[cfg(target_os = "linux")]
+fn widen(end: &impl std::os::fd::AsFd) {
+    // Beyond what a user may have in all, it stays as it is.
+    let _as_it_is = rustix::pipe::fcntl_setpipe_size(end, PIPE_BYTES);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn widen(_: &impl std::os::fd::AsFd) {}
+
 impl Command {
     pub(crate) fn new(program: PathBuf) -> Self {
         Self { program, args: Vec::new(), env: BTreeMap::new(), dir: None, guard: false }
@@ -54,6 +68,8 @@ impl Command {
         let (child_stdin, stdin) = os_pipe::pipe()?;
         let (stdout, child_stdout) = os_pipe::pipe()?;
         let (stderr_pipe, child_stderr) = os_pipe::pipe()?;
+        widen(&stdin);
+        widen(&stdout);
         // The write end is ours alone (a pipe's two ends are two file descriptions), so this does not reach
         // the plugin. A write to a plugin that does not read can so be given up.
         let flags = fcntl_getfl(&stdin).map_err(io::Error::from)?;

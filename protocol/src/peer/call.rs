@@ -116,7 +116,10 @@ impl Call {
         method: &str,
         params: &(impl Serialize + ?Sized),
     ) -> Result<R, CallError> {
-        self.request(method, params, RequestOptions::default())?.wait_as()
+        let started = Instant::now();
+        let result = self.request(method, params, RequestOptions::default())?.wait_as();
+        self.incoming.waited(started.elapsed());
+        result
     }
 
     /// Calls the other side back; the answer is waited for later.

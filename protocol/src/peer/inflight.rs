@@ -1,7 +1,7 @@
 //! Requests that came in and are not answered yet.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ pub(super) struct Incoming {
     pub(super) counted: bool,
     pub(super) flow: Flow,
     answered: AtomicBool,
+    /// How long its handler waited for calls that it made; nanoseconds.
+    waited: AtomicU64,
     stopped: Mutex<Option<Stop>>,
     stopping: Condvar,
     /// The calls that its handler made and may still wait for.
@@ -60,6 +62,7 @@ impl Incoming {
             counted,
             flow,
             answered: AtomicBool::new(false),
+            waited: AtomicU64::new(0),
             stopped: Mutex::new(None),
             stopping: Condvar::new(),
             made: Mutex::default(),
@@ -91,6 +94,16 @@ impl Incoming {
         for call in made {
             call.cancel(Some("the call that it was made for was cancelled"));
         }
+    }
+
+    /// Its handler waited that long for a call that it made.
+    pub(super) fn waited(&self, time: Duration) {
+        self.waited.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How long its handler worked, of that time: while it waits for a call of its own, its thread reads for others.
+    pub(super) fn worked(&self, of: Duration) -> Duration {
+        of.saturating_sub(Duration::from_nanos(self.waited.load(Ordering::Relaxed)))
     }
 
     /// The handler made a call: it ends when this one is cancelled.

@@ -22,6 +22,8 @@ pub(super) struct Reader {
     /// How much may still be read, once the process at the other end is gone.
     left: Option<usize>,
     patience: Patience,
+    /// The last wait ended in sleep.
+    slept: bool,
 }
 
 /// What a wait for more came to.
@@ -45,7 +47,7 @@ pub(super) enum Wait {
 
 impl Reader {
     pub(super) fn new(end: Arc<End>, limit: usize) -> Self {
-        Self { end, decoder: LineDecoder::new(limit), left: None, patience: Patience::default() }
+        Self { end, decoder: LineDecoder::new(limit), left: None, patience: Patience::default(), slept: false }
     }
 
     /// Takes more in, waiting for it if need be.
@@ -57,11 +59,14 @@ impl Reader {
     }
 
     fn read_or_wait(&mut self, wait: Wait, ended: &Wake, interrupt: &Interrupt) -> io::Result<Filled> {
-        if let Some(filled) = self.read()? {
-            return Ok(filled);
-        }
-        if self.left.is_some() {
-            return Ok(Filled::End(CloseReason::EndOfFile)); // What it left was read.
+        // Where the last wait ended in sleep, there is hardly something by now: going to sleep asks for it anyway.
+        if !self.slept || self.left.is_some() {
+            if let Some(filled) = self.read()? {
+                return Ok(filled);
+            }
+            if self.left.is_some() {
+                return Ok(Filled::End(CloseReason::EndOfFile)); // What it left was read.
+            }
         }
         if let Some(looking) = self.patience.look() {
             let since = Instant::now();
@@ -69,6 +74,7 @@ impl Reader {
             loop {
                 if let Some(filled) = self.read()? {
                     self.patience.worth_it();
+                    self.slept = false;
                     return Ok(filled);
                 }
                 if interrupt.take() {
@@ -100,6 +106,7 @@ impl Reader {
             // Whether the process is gone is seen here only.
             Wait::Briefly => Some(Instant::now()),
         };
+        self.slept = true;
         let slept = interrupt.sleep(&self.end, ended, until)?;
         if slept.ended {
             self.left.get_or_insert(LEFT_BYTES);

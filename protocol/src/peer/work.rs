@@ -61,7 +61,7 @@ impl Work {
             Ok(outcome) => outcome,
             Err(_) => Err(error::internal(format!("the handler of {} panicked", incoming.method))),
         };
-        handler.pace.record(started.elapsed());
+        handler.pace.record(incoming.worked(started.elapsed()));
         let outcome = match incoming.failed().map_or(outcome, Err) {
             // Whatever the work failed of, it was told to stop.
             Err(fault) if incoming.is_cancelled() && fault.code.code() != error::CANCELLED => {
