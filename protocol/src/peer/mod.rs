@@ -2,21 +2,41 @@
 //!
 //! A [`Connection`] owns two pipes. Calls go out through [`Connection::request`]; requests and
 //! notifications that come in go to the [`Service`] it was opened with. What differs between the sides
-//! (who answers a broken line, who takes it as a violation) is decided in `reader.rs` and nowhere else.
+//! (who answers a broken line, who takes it as a violation) is decided in `dispatch.rs` and nowhere else.
 //!
-//! # Who runs where
+//! # Who reads
 //!
-//! - One reader thread a connection takes lines in. It runs no user code but a transcript and the
-//!   checks of a refused request's params, takes no lock while it does, and never waits for a write.
-//! - One writer thread a connection writes queued lines out. Nobody else touches the write end.
-//! - Handlers run on workers of one pool for the whole process; notifications one after another, and a
-//!   request that came after a notification only once that has been handled (`lane.rs`).
-//! - A caller waits in its own thread, where its progress callback runs and it takes output, too.
+//! Nearly all that a call costs is waking a thread that sleeps on another core, so nobody is woken who need not be.
+//!
+//! - The read side is one seat (`seat.rs`, where its rules stand); who sits on it has a turn (`turn.rs`) and reads for
+//!   everybody. A caller takes it, reads until its own answer is there, and passes it on.
+//! - A plugin has a server that takes the seat while no caller reads, and sleeps on it. A host has none, but while
+//!   tasks await calls: what arrives while nobody reads is told by the watch (`watch.rs`), one thread for all
+//!   connections of the process, which has a worker serve it.
+//! - Whoever reads looks for a while before it sleeps, where that was worth it lately (`patience.rs`).
+//! - Who holds the turn runs no handler, no listener, no waker. It calls the [`Service`], the transcript and the check of
+//!   the params of a request that is refused, which are told not to wait. It never waits for a write.
+//!
+//! # Who handles
+//!
+//! - A request's handler runs on the thread that read it, the turn given back for the while, where that suits
+//!   (`turn.rs`, `runs_here`): on a server if it is known to be fast, or if nothing more is there; on a caller only what
+//!   was called in the handling of its own call. Otherwise on a worker (`workers.rs`).
+//! - Where a handler keeps the server for longer than a millisecond or two, the watch sees the seat unused, arms itself, and
+//!   has another worker serve what comes.
+//! - Notifications are handled on a worker, one after another, and a request that came after one only once that has been
+//!   handled (`lane.rs`).
+//!
+//! # Who writes
+//!
+//! Whoever has something to say queues it, and writes what is queued unless somebody does (`outbox.rs`, `writing.rs`).
+//! What the pipe does not take at once is left to a worker. A server's answers wait for one another while more requests are
+//! there to be read.
 //!
 //! # Lock order
 //!
-//! `InFlight` → `Outbox`, `Pending` → a call's slot, and `Pending` → the credit of its input. No other two are
-//! held together, and none is held while user code runs.
+//! `InFlight` → `Outbox`; `Pending` → a call's slot → `Alarms`; `Pending` → the credit of a call's input; the seat → the
+//! watch's descriptors. No other two are held together, and none is held while a handler, a waker or a callback runs.
 
 mod alarms;
 mod answer;
