@@ -20,7 +20,8 @@ models! {
         two_callers_are_cancelled;
     interrupts: an_interrupt_ends_a_sleep two_interrupts_end_two_sleeps;
     servers: a_server_stands_by_while_a_caller_reads a_handler_calls_back
-        the_watch_promotes_while_a_handler_runs a_task_and_a_caller;
+        the_watch_promotes_while_a_handler_runs a_task_and_a_caller a_task_and_a_caller_without_the_watch a_server_leaves_while_a_caller_waits
+        two_servers_come_back_while_a_caller_reads the_other_side_hangs_up_while_a_server_stands_by;
     writers: writers_combine writers_combine_where_the_pipe_is_full a_pen_is_put_back
         the_last_line_is_written_before_the_pipe_is_closed an_abort_ends_a_write;
 }

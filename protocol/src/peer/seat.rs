@@ -124,7 +124,8 @@ impl<R, W: Watch> Seat<R, W> {
         self.take_locked(&mut self.lock(), part)
     }
 
-    /// Takes the seat if nobody holds it, and otherwise leaves word.
+    /// Takes the seat if nobody holds it, and otherwise leaves word; a server only where a caller reads and no other
+    /// server left word, and is told that a server has the seat otherwise.
     pub(super) fn take_or_wait(
         self: &Arc<Self>,
         part: Part,
@@ -136,9 +137,9 @@ impl<R, W: Watch> Seat<R, W> {
             let waiter = Arc::clone(waiter) as Arc<dyn Offer>;
             match part {
                 Part::Caller => state.wait(waiter),
-                // A second server is not needed.
-                Part::Server if by == Part::Caller => state.standby = Some(waiter),
-                Part::Server => {}
+                Part::Server if by == Part::Caller && state.standby.is_none() => state.standby = Some(waiter),
+                // A second server is not needed, neither to read nor to stand by.
+                Part::Server => return Err(Refused::Taken(Part::Server)),
             }
         }
         taken

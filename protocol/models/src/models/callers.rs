@@ -34,7 +34,7 @@ pub fn three_callers() {
 
 /// One caller is done and leaves while it is offered the seat: another takes it.
 pub fn an_offer_comes_too_late() {
-    check(2, || {
+    check(3, || {
         let host = unwatched_host(3);
         let callers = [caller(&host, 0), caller(&host, 1), caller(&host, 2)];
         say(b"0");

@@ -16,6 +16,7 @@ pub fn the_other_side_hangs_up() {
         let told = |id| spawn(&host, move |host| assert!(matches!(wait(host, id), Err(CallError::Closed))));
         let callers = [told(0), told(1)];
         hang_up();
+        host.inner.seat.wait_gone();
         join(callers);
         assert_gone(&host);
     });

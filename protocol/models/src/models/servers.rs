@@ -4,10 +4,12 @@ use std::task::Wake;
 
 use loom::sync::atomic::Ordering;
 
-use super::{assert_answered, assert_at_rest, assert_gone, caller, check, host, join, spawn, wait};
+use super::{
+    assert_answered, assert_at_rest, assert_gone, caller, check, host, join, spawn, unwatched_host, wait,
+};
 use crate::alarms::Alarm;
 use crate::connection::{Connection, Side};
-use crate::seat::Part;
+use crate::error::CallError;
 use crate::slot::Told;
 use crate::system::{change, hang_up, say, wait_for};
 use crate::turn;
@@ -68,6 +70,60 @@ pub fn a_handler_calls_back() {
         assert_answered(&plugin);
         assert_eq!(plugin.heard(), 1);
         assert_gone(&plugin);
+    });
+}
+
+/// Two servers come back from their handlers while a caller reads: only one stands by, and none sleeps for ever.
+pub fn two_servers_come_back_while_a_caller_reads() {
+    check(2, || {
+        let plugin = Connection::new(Side::Plugin, 1, Watch { blind: false }, |plugin| {
+            plugin.hear();
+            wait_for(|_| (plugin.heard() == 2).then_some(()));
+        });
+        let job = change(|state| state.jobs.pop_front()).unwrap();
+        let threads = [
+            spawn(&plugin, |_| job()),
+            spawn(&plugin, |plugin| {
+                say(b"rr");
+                wait_for(|_| (plugin.heard() == 2).then_some(()));
+                say(b"0");
+                wait(plugin, 0).unwrap();
+                hang_up();
+            }),
+        ];
+        watch(&plugin, 2);
+        join(threads);
+        assert_answered(&plugin);
+        assert_gone(&plugin);
+    });
+}
+
+/// The other side hangs up while a caller reads and a server stands by: both are told.
+pub fn the_other_side_hangs_up_while_a_server_stands_by() {
+    check(3, || {
+        let plugin = plugin(1, Connection::hear);
+        let threads = [spawn(&plugin, |plugin| assert!(matches!(wait(plugin, 0), Err(CallError::Closed))))];
+        say(b"r");
+        hang_up();
+        serve();
+        watch(&plugin, threads.len());
+        join(threads);
+        assert_eq!(plugin.heard(), 1);
+        assert_gone(&plugin);
+    });
+}
+
+/// A server that thinks that nothing comes soon leaves, while a caller waits for the seat.
+pub fn a_server_leaves_while_a_caller_waits() {
+    check(3, || {
+        let host = unwatched_host(1);
+        let turn = host.inner.seat.fired().unwrap();
+        let threads = [caller(&host, 0)];
+        turn::serve(&host, turn);
+        say(b"0");
+        join(threads);
+        assert_answered(&host);
+        assert_at_rest(&host);
     });
 }
 
@@ -133,15 +189,20 @@ fn await_call(host: &Connection, id: usize) {
 
 /// A task awaits a call while a caller waits for another: the server reads when the caller has left.
 pub fn a_task_and_a_caller() {
-    check(2, || {
-        let host = host(2);
-        let threads = [spawn(&host, |host| await_call(host, 0)), caller(&host, 1)];
-        say(b"1");
-        say(b"0");
-        watch(&host, 2);
-        join(threads);
-        assert_answered(&host);
-        assert_at_rest(&host);
-        assert!(host.inner.seat.take(Part::Server).is_err());
-    });
+    check(2, || a_task_and_a_caller_of(&host(2)));
+}
+
+/// The same without the watch's help: whoever leaves the seat sees to the task.
+pub fn a_task_and_a_caller_without_the_watch() {
+    check(2, || a_task_and_a_caller_of(&unwatched_host(2)));
+}
+
+fn a_task_and_a_caller_of(host: &Connection) {
+    let threads = [spawn(host, |host| await_call(host, 0)), caller(host, 1)];
+    say(b"1");
+    say(b"0");
+    watch(host, 2);
+    join(threads);
+    assert_answered(host);
+    assert_at_rest(host);
 }
