@@ -31,7 +31,7 @@ const LIFELONG: [&str; 3] = ["plugline-spawner", "plugline-timer", "plugline-wat
 
 /// Descriptors, threads by their names, and children.
 #[derive(Debug, PartialEq)]
-struct Holdings {
+pub(crate) struct Holdings {
     descriptors: BTreeMap<String, PathBuf>,
     threads: Vec<String>,
     children: Vec<String>,
@@ -60,7 +60,7 @@ impl Holdings {
     }
 
     /// What there is when the threads that were told to end, or have nothing to do, have ended.
-    fn at_rest() -> Self {
+    pub(crate) fn at_rest() -> Self {
         assert!(settle(PATIENCE));
         let mut now = Self::now();
         let deadline = Instant::now() + PATIENCE;

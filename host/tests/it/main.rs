@@ -19,5 +19,6 @@ mod pipes;
 mod spawn;
 mod stray;
 mod streams;
+mod stress;
 mod support;
 mod wire;
