@@ -47,7 +47,13 @@ pub(super) enum Wait {
 
 impl Reader {
     pub(super) fn new(end: Arc<End>, limit: usize) -> Self {
-        Self { end, decoder: LineDecoder::new(limit), left: None, patience: Patience::default(), slept: false }
+        Self {
+            end,
+            decoder: LineDecoder::new(limit),
+            left: None,
+            patience: Patience::default(),
+            slept: false,
+        }
     }
 
     /// Takes more in, waiting for it if need be.
