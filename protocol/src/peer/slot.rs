@@ -98,17 +98,19 @@ impl Slot {
     pub(super) fn settle(&self, outcome: Result<Box<RawValue>, CallError>) {
         let mut state = self.lock();
         state.outcome.get_or_insert(outcome);
-        self.wake(&mut state);
-        drop(state);
+        self.wake(state);
         self.end_input();
     }
 
-    /// Only who sleeps needs to be woken: a wake-up is a system call even where nobody does.
-    fn wake(&self, state: &mut SlotState) {
-        if state.rest != Rest::Awake {
+    /// Only who sleeps needs to be woken: a wake-up is a system call even where nobody does. Without the lock: who is
+    /// woken takes it first.
+    fn wake(&self, mut state: MutexGuard<'_, SlotState>) {
+        let (sleeps, alarm) = (state.rest != Rest::Awake, state.alarm.take());
+        drop(state);
+        if sleeps {
             self.changed.notify_all();
         }
-        if let Some(alarm) = state.alarm.take() {
+        if let Some(alarm) = alarm {
             alarm.set();
         }
     }
@@ -133,7 +135,7 @@ impl Slot {
     pub(super) fn items(&self, items: Items, line: usize) -> Result<(), StreamFault> {
         let mut state = self.lock();
         state.output.as_mut().ok_or(StreamFault::NoStream)?.put(items, line)?;
-        self.wake(&mut state);
+        self.wake(state);
         Ok(())
     }
 
@@ -162,7 +164,7 @@ impl Slot {
         }
         state.progress_bytes += size;
         state.progress.push_back(progress);
-        self.wake(&mut state);
+        self.wake(state);
     }
 
     /// Ends the wait after `patience`, if the answer has not come by then.
@@ -170,8 +172,7 @@ impl Slot {
         let asked = Instant::now();
         let mut state = self.lock();
         state.cancel.get_or_insert(CancelRequest { asked, wait_until: later_than(asked, patience) });
-        self.wake(&mut state);
-        drop(state);
+        self.wake(state);
         self.end_input();
     }
 
@@ -267,6 +268,7 @@ impl Offer for Slot {
             return false;
         }
         state.rest = Rest::Offered;
+        drop(state);
         self.changed.notify_all();
         true
     }
