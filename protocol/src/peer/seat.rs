@@ -15,7 +15,7 @@
 //!
 //! The lock is held for moments; under it [`Watch::arm`] and [`Watch::disarm`] are called, and nothing else.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -57,7 +57,7 @@ pub(super) struct Seat<R, W: Watch> {
 struct State<R> {
     place: Place<R>,
     waiting: VecDeque<Arc<dyn Offer>>,
-    /// Above so many that left word, those that have gone away are cleared out.
+    /// Above so many words that were left, those of who has gone away, or left more than one, are cleared out.
     clear_above: usize,
     /// A server that came back from a handler while a caller read.
     standby: Option<Arc<dyn Offer>>,
@@ -230,7 +230,9 @@ impl<R, W: Watch> Seat<R, W> {
 impl<R> State<R> {
     fn wait(&mut self, waiter: Arc<dyn Offer>) {
         if self.waiting.len() >= self.clear_above {
-            self.waiting.retain(|waiter| waiter.wants());
+            // Who woke up for something else and sleeps again left word more than once.
+            let mut seen = HashSet::new();
+            self.waiting.retain(|waiter| waiter.wants() && seen.insert(Arc::as_ptr(waiter).cast::<()>()));
             self.clear_above = 64.max(2 * self.waiting.len());
         }
         self.waiting.push_back(waiter);
@@ -302,5 +304,49 @@ impl<R, W: Watch> Turn<R, W> {
 impl<R, W: Watch> Drop for Turn<R, W> {
     fn drop(&mut self) {
         self.end(Pass::On);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Blind;
+
+    impl Watch for Blind {
+        fn arm(&self) {}
+
+        fn disarm(&self) {}
+
+        fn look_later(&self) {}
+
+        fn retire(&self) {}
+    }
+
+    // Not of no size: two of those may be at one place.
+    struct Sleeper(#[expect(dead_code, reason = "it has a place of its own")] u8);
+
+    impl Offer for Sleeper {
+        fn offer(&self) -> bool {
+            true
+        }
+
+        fn wants(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn who_leaves_word_again_and_again_is_kept_once() {
+        let seat = Arc::new(Seat::new((), Blind));
+        let _turn = seat.take(Part::Caller).unwrap();
+        let sleepers = [0, 1, 2].map(|number| Arc::new(Sleeper(number)));
+        for _ in 0..10_000 {
+            for sleeper in &sleepers {
+                let refused = seat.take_or_wait(Part::Caller, sleeper).err();
+                assert_eq!(refused, Some(Refused::Taken(Part::Caller)));
+            }
+        }
+        assert!(seat.lock().waiting.len() <= 64, "{}", seat.lock().waiting.len());
     }
 }
