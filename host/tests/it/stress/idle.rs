@@ -59,21 +59,35 @@ fn idle_plugins_cost_nothing() {
                 );
             }
             std::thread::sleep(SETTLED);
-            let host = std::process::id();
-            let all = || plugins.iter().map(|plugin| spent(plugin.id())).collect::<Vec<_>>();
-            let (host_before, before) = (spent(host), all());
-            std::thread::sleep(WATCHED);
-            let (host_after, after) = (spent(host), all());
-            assert_eq!(after, before, "what plugins do while nothing is to be done");
-            let own = |spent: &Spent| {
-                let mut own = spent.switches.clone();
-                own.retain(|name, _| name.starts_with("plugline-"));
-                own
-            };
-            assert_eq!(own(&host_after), own(&host_before), "what the host does while nothing is to be done");
-            // This thread reads all that, which takes a while.
-            let ticks = host_after.ticks - host_before.ticks;
-            assert!(ticks <= 3, "{ticks} ticks of the host");
+            // Once: workers that found nothing more to do end after two seconds, which may be within one of these.
+            for last in [false, false, true] {
+                if costs_nothing(&plugins, last) {
+                    return;
+                }
+            }
         },
     );
+}
+
+/// Whether nothing was done for a while; says what was, where it had to be nothing.
+fn costs_nothing(plugins: &[Plugin], had_to: bool) -> bool {
+    let now = || {
+        let mut host = spent(std::process::id());
+        host.switches.retain(|name, _| name.starts_with("plugline-"));
+        (host, plugins.iter().map(|plugin| spent(plugin.id())).collect::<Vec<_>>())
+    };
+    let (host_before, before) = now();
+    std::thread::sleep(WATCHED);
+    let (host_after, after) = now();
+    // This thread reads all that, which takes a while.
+    let ticks = host_after.ticks - host_before.ticks;
+    if had_to {
+        assert_eq!(after, before, "what plugins did while nothing was to be done");
+        assert_eq!(
+            host_after.switches, host_before.switches,
+            "what the host did while nothing was to be done"
+        );
+        assert!(ticks <= 3, "{ticks} ticks of the host");
+    }
+    after == before && host_after.switches == host_before.switches && ticks <= 3
 }
