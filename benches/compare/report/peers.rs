@@ -99,8 +99,8 @@ pub(super) fn write(out: &mut String, run: &Run) {
     let _ = writeln!(out, "{table}");
 
     out.push_str(
-        "## Streams\n\nA plugin's output in chunks of 64 KiB; the pipe is as \
-         large as Linux makes it, 64 KiB.\n\n",
+        "## Streams\n\nA plugin's output in chunks of 64 KiB; Plugline's host \
+         makes its pipes 256 KiB, the raw pipe is as Linux makes it, 64 KiB.\n\n",
     );
     let mut table = Table::new(["system", "payload", "CPU per MB"]);
     for peer in measured().filter(|peer| peer.streams) {

@@ -1,5 +1,5 @@
 //! The hand-over of the connection engine, model-checked: its own files, run through every interleaving of a few
-//! threads (with at most so many preemptions) by [loom](https://docs.rs/loom), which also reports a deadlock.
+//! threads (with at most so many preemptions) by `loom`, which also reports a deadlock.
 //!
 //! What is checked are the files themselves, included from `protocol/src/peer`. What they import is put in their
 //! place here: locks by `sync.rs`, the system by `system.rs` (`io.rs`, `watch.rs` and `workers.rs` are its faces),

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::connection::Connection;
 use super::error::CallError;
-use super::outbox::SendError;
 use super::pending::{Entry, NotEntered};
 use super::request::{PendingCall, RequestOptions, Stage};
 use super::stream::{Inbox, Outlet};
@@ -96,11 +95,11 @@ impl Connection {
         let encoded =
             encode::request(&mut line, self.send_limit(), &RequestId::Number(id), method, params, &meta);
         let queued = encoded.map_err(CallError::from).and_then(|()| {
-            if room == Room::Try && !self.inner.outbox.has_room(line.len()) {
-                return Ok(false);
-            }
-            let queued = self.queue(&line, time.deadline);
-            queued.map(|()| true).map_err(|fault: SendError| self.not_sent(&fault, || time.timed_out()))
+            let queued = match room {
+                Room::Wait => self.queue(&line, time.deadline).map(|()| true),
+                Room::Try => self.try_queue(&line),
+            };
+            queued.map_err(|fault| self.not_sent(&fault, || time.timed_out()))
         });
         if !matches!(queued, Ok(true)) {
             self.inner.pending.withdraw(id);

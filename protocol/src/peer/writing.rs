@@ -25,10 +25,26 @@ impl Connection {
 
     /// Queues a line, waiting for room until the deadline. It is sent with [`write_out`](Self::write_out).
     pub(super) fn queue(&self, line: &[u8], deadline: Option<Instant>) -> Result<(), SendError> {
-        if self.inner.side == Side::Host && self.closed().is_some() {
-            return Err(SendError::Closed);
-        }
+        self.check_open()?;
         self.inner.outbox.wait_for_room(line.len(), deadline)?;
+        self.put(line)
+    }
+
+    /// Queues a line where there is room, without waiting; says whether there was.
+    pub(super) fn try_queue(&self, line: &[u8]) -> Result<bool, SendError> {
+        self.check_open()?;
+        // Those who ask at once may pass the bound by a line each, as those who wait.
+        Ok(self.inner.outbox.has_room(line.len()) && self.put(line).map(|()| true)?)
+    }
+
+    fn check_open(&self) -> Result<(), SendError> {
+        match (self.inner.side, self.closed()) {
+            (Side::Host, Some(_)) => Err(SendError::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    fn put(&self, line: &[u8]) -> Result<(), SendError> {
         self.record_sent(line);
         self.inner.outbox.push(line)
     }
