@@ -20,8 +20,9 @@
 //! # Who handles
 //!
 //! - A request's handler runs on the thread that read it, the turn given back for the while, where that suits
-//!   (`turn.rs`, `runs_here`): on a server if it is known to be fast, or if nothing more is there; on a caller only what
-//!   was called in the handling of its own call. Otherwise on a worker (`workers.rs`).
+//!   (`turn.rs`, `runs_here`): on a server unless it is known to take long, or to be slow while more is there; on a
+//!   caller only what was called in the handling of its own call and is known to be fast. Otherwise on a worker
+//!   (`workers.rs`).
 //! - Where a handler keeps the server for longer than a millisecond or two, the watch sees the seat unused, arms itself, and
 //!   has another worker serve what comes.
 //! - Notifications are handled on a worker, one after another, and a request that came after one only once that has been
