@@ -103,6 +103,7 @@ impl Connection {
         });
         if !matches!(queued, Ok(true)) {
             self.inner.pending.withdraw(id);
+            self.look_up(); // A task may have been told of the place.
         }
         Ok(queued?.then(|| PendingCall {
             connection: self.clone(),

@@ -151,6 +151,7 @@ impl<R> CallFuture<R> {
                 }
                 Err(fault) => {
                     inner.pending.unqueue(std::mem::take(place), depth, false);
+                    self.connection.look_up(); // The next may have been told of its place.
                     self.state = State::Failed(fault);
                 }
                 Ok(None) => {
@@ -159,7 +160,7 @@ impl<R> CallFuture<R> {
                     let due = if inner.pending.queue(place, depth, most, alarm) {
                         self.time.deadline
                     } else {
-                        // There is a place, and too much in the queue.
+                        // There is a place by now, or there was one and too much is queued.
                         let soon = Instant::now() + ASK_AGAIN;
                         Some(self.time.deadline.map_or(soon, |deadline| deadline.min(soon)))
                     };

@@ -55,14 +55,13 @@ pub(super) fn wait(connection: &Connection, id: u64, slot: &Arc<Slot>, deadline:
             Ok(told) => return told,
             Err(until) => until,
         };
-        let turn = match seat.take(Part::Caller) {
+        let mut turn = match seat.take(Part::Caller) {
             Ok(turn) => turn,
             Err(_) => match wait_for_turn(connection, slot, until) {
                 Some(turn) => turn,
                 None => continue,
             },
         };
-        let mut turn = turn;
         match read(connection, &mut turn, For::Caller { id, slot, deadline }) {
             Stopped::Here => drop(turn),
             Stopped::Run(work) => {

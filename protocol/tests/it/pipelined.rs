@@ -124,6 +124,39 @@ fn a_future_that_is_dropped_leaves_its_place_in_the_queue_to_the_next() {
 }
 
 #[test]
+fn a_place_that_came_too_late_for_one_is_told_to_the_next() {
+    let late = Duration::from_millis(200);
+    let (hold, _cancelled) = until_cancelled();
+    let (host, _plugin) = both(
+        End::host().remote(in_flight(1)),
+        End::plugin().limits(in_flight(1)).on("t.hold", hold).on("t.echo", echo()),
+    );
+    let mut holding = host.connection.call_async::<Value>("t.hold", &(), patient());
+    let mut first = host.connection.call_async::<Value>("t.echo", &(), RequestOptions::timeout(late));
+    let asked = std::time::Instant::now();
+    block_on(async {
+        assert!(futures::poll!(&mut holding).is_pending());
+        assert!(futures::poll!(&mut first).is_pending());
+    });
+    let mut next = host.connection.call_async::<Value>("t.echo", &json!({"n": 1}), patient());
+    let (sender, waits) = bounded(1);
+    let next = std::thread::spawn(move || {
+        block_on(async {
+            assert!(futures::poll!(&mut next).is_pending());
+            sender.send(()).unwrap();
+            next.await
+        })
+    });
+    waits.recv().unwrap();
+    holding.canceller().unwrap().cancel(None);
+    assert_eq!(kind(block_on(holding)), Kind::Cancelled);
+    // The first was told of the place, and comes back to it when its own time is over.
+    std::thread::sleep(late.saturating_sub(asked.elapsed()));
+    assert_eq!(kind(block_on(first)), Kind::Timeout);
+    assert_eq!(next.join().unwrap().unwrap(), json!({"n": 1}));
+}
+
+#[test]
 fn progress_comes_to_the_task() {
     let climb = Handler::new(|(): (), call: &Call| {
         for step in 0..10 {
