@@ -2,11 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use serde_json::value::RawValue;
-
 use crate::answer::Flush;
 use crate::connection::Connection;
 use crate::error::CloseReason;
+use crate::returned::Returned;
 use crate::work::Work;
 use crate::workers;
 
@@ -19,7 +18,7 @@ pub(super) fn take(connection: &Connection, message: u8) -> Result<Option<Work>,
         digit => {
             let id = usize::from(digit - b'0');
             inner.answers[id].fetch_add(1, Ordering::Relaxed);
-            inner.slots[id].settle(Ok(RawValue::NULL.to_owned()));
+            inner.slots[id].settle(Ok(Returned));
         }
     }
     Ok(None)

@@ -24,6 +24,9 @@ mod slot;
 #[path = "../../src/peer/turn.rs"]
 mod turn;
 
+#[path = "../../../host/src/supervisor/usage.rs"]
+pub(crate) mod usage;
+
 mod connection;
 mod dispatch;
 mod io;
@@ -92,6 +95,11 @@ mod patience {
 
         pub(crate) fn slept(&mut self, _: Duration) {}
     }
+}
+
+mod returned {
+    #[derive(Debug)]
+    pub(crate) struct Returned;
 }
 
 mod stream {

@@ -8,6 +8,8 @@ pub(super) use std::sync::{Arc, PoisonError};
 pub(super) use loom::sync::atomic::Ordering;
 pub(super) use loom::sync::{Condvar, Mutex, MutexGuard};
 
+pub(super) use loom::sync::atomic::AtomicU64;
+
 #[derive(Debug)]
 pub(super) struct AtomicBool(loom::sync::atomic::AtomicBool);
 

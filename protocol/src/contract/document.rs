@@ -2,7 +2,7 @@
 //! cannot say stands under `x-plugline`. Members that this model does not name are kept as they came.
 
 use schemars::Schema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 use crate::lifecycle::Provided;
@@ -75,6 +75,38 @@ pub struct Method {
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
+
+impl Method {
+    /// Every real call of it, those of OpenRPC and those of `x-plugline`, in one form.
+    pub fn all_examples(&self) -> Vec<Example> {
+        let pairings = self.examples.iter().map(|pairing| Example {
+            name: pairing.name.clone(),
+            params: pairing.params.iter().map(|param| (param.name.clone(), param.value.clone())).collect(),
+            input: None,
+            output: None,
+            result: pairing.result.as_ref().map(|result| result.value.clone()),
+            error: None,
+        });
+        pairings.chain(self.plugline.examples.iter().cloned()).collect()
+    }
+
+    /// Adds a real call, where OpenRPC has a place for it or where `x-plugline` has.
+    pub fn add_example(&mut self, example: &Example) {
+        if !example.is_pairing() {
+            self.plugline.examples.push(example.clone());
+            return;
+        }
+        let value = |name: &str, value: &Value| ExampleValue { name: name.to_owned(), value: value.clone() };
+        let given = |param: &ContentDescriptor| Some(value(&param.name, example.params.get(&param.name)?));
+        let name = self.result.as_ref().map_or(RESULT, |result| &result.name);
+        let result = example.result.as_ref().map(|result| value(name, result));
+        let params = self.params.iter().filter_map(given).collect();
+        self.examples.push(ExamplePairing { name: example.name.clone(), params, result });
+    }
+}
+
+/// What results are called, where nobody says.
+pub(super) const RESULT: &str = "result";
 
 /// How params travel. The protocol has one way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -293,12 +325,17 @@ pub struct Example {
     /// What came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Vec<Value>>,
-    /// What it returned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// What it returned, `null` included.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
     /// Or which error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
+}
+
+/// What is there, and be it `null`.
+fn present<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(value).map(Some)
 }
 
 #[cfg(test)]
@@ -311,7 +348,8 @@ mod tests {
             "methods":[{"name":"a.b","paramStructure":"by-name","params":[
                 {"name":"x","required":true,"schema":{"$ref":"#/components/schemas/X"}}],
                 "result":{"name":"r","schema":true},"errors":[{"code":1,"message":"m"}],
-                "x-plugline":{"errors":"any","idempotent":true}}],
+                "x-plugline":{"errors":"any","idempotent":true,
+                    "examples":[{"name":"null is a result","params":{"x":1},"output":[1],"result":null}]}}],
             "components":{"schemas":{"X":{"type":"integer"}}},
             "x-plugline":{"protocol":[1],"provides":[{"contract":"a","version":"1.0.0"}],"requires":[],
                 "config":{"type":"object"},"hostMethods":[],"instances":"many"}}"##;

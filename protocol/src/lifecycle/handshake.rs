@@ -1,5 +1,7 @@
 //! `rpc.initialize`: what each side says, and what is wrong with it.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -8,7 +10,7 @@ use super::capabilities::{HostCapabilities, PluginCapabilities};
 use super::limits::Limits;
 use super::object::{object, present};
 use super::{VERSIONS, choose_version};
-use crate::wire::{Error, ParamFault, Params, error};
+use crate::wire::{Error, ParamFault, Params, error, shown};
 
 /// A name and a version.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -32,7 +34,7 @@ pub struct Provided {
 }
 
 /// What the host says in `rpc.initialize`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InitializeParams {
     /// The protocol versions that the host speaks.
@@ -52,6 +54,16 @@ pub struct InitializeParams {
     /// What the host can do.
     #[serde(default, deserialize_with = "object")]
     pub capabilities: HostCapabilities,
+}
+
+/// The config is left out: there may be secrets in it.
+impl fmt::Debug for InitializeParams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol_versions, host, instance, config: _, limits, capabilities } = self;
+        let mut shown = f.debug_struct("InitializeParams");
+        shown.field("protocol_versions", protocol_versions).field("host", host).field("instance", instance);
+        shown.field("limits", limits).field("capabilities", capabilities).finish_non_exhaustive()
+    }
 }
 
 /// What the plugin answers.
@@ -104,7 +116,7 @@ impl InitializeParams {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeFault {
     /// Members are missing or ill-typed.
-    #[error("the result of rpc.initialize is not as specified: {0}")]
+    #[error("the result of rpc.initialize is not as specified: {}", shown(.0))]
     IllTyped(String),
     /// The plugin chose a version that was not offered.
     #[error("the plugin chose protocol version {chosen}, which was not offered ({VERSIONS:?} were)")]

@@ -62,3 +62,23 @@ impl Limits {
         .map(|(name, _, minimum)| (name, minimum))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_at_its_minimum_is_one_and_below_it_is_none() {
+        let least =
+            Limits { max_line_bytes: 65_536, max_in_flight: 1, max_depth: 1, stream_window_bytes: 65_536 };
+        assert_eq!(least.below_minimum(), None);
+        for (limits, below) in [
+            (Limits { max_line_bytes: 65_535, ..least }, ("maxLineBytes", 65_536)),
+            (Limits { max_in_flight: 0, ..least }, ("maxInFlight", 1)),
+            (Limits { max_depth: 0, ..least }, ("maxDepth", 1)),
+            (Limits { stream_window_bytes: 65_535, ..least }, ("streamWindowBytes", 65_536)),
+        ] {
+            assert_eq!(limits.below_minimum(), Some(below));
+        }
+    }
+}

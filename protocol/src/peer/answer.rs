@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use super::connection::Connection;
+use super::outbox::{Bound, Offered};
 use super::timer;
 use crate::lifecycle::methods;
+use crate::wire::encode::ResultLine;
 use crate::wire::{EncodeError, Error, RequestId, encode, error};
 
 /// When an answer is to be written.
@@ -19,15 +21,19 @@ pub(super) enum Flush {
 }
 
 impl Connection {
-    /// Answers a request that this side has in flight, exactly once.
-    pub(super) fn answer(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>, flush: Flush) {
-        let line = self.encode_answer(id, outcome);
-        // Room is waited for before the lock is taken (the reader takes it too), and the line is queued under
-        // it, so that whoever sees the place free finds the answer on its way.
-        if self.inner.outbox.wait_for_room(line.len(), None).is_err() {
-            return self.inner.in_flight.answer(id, || ()); // Nobody is there to hear it.
+    /// Answers a request that this side has in flight with that line, exactly once.
+    pub(super) fn answer(&self, id: &RequestId, line: &mut Vec<u8>, flush: Flush) {
+        self.record_answer(id, line);
+        let (in_flight, outbox) = (&self.inner.in_flight, &self.inner.outbox);
+        // The line is queued in one step with giving up the place, so that whoever sees that free finds the answer
+        // on its way. Room is waited for outside: the reader takes that lock too.
+        while !in_flight.answer(id, || match outbox.offer(line) {
+            Offered::Queued | Offered::Closed => true, // Closed: nobody is there to hear it.
+            Offered::NoRoom => false,
+        }) {
+            // Closed by now: that is seen above.
+            let _closed = outbox.wait_for_room(line.len(), Bound::Calls, None);
         }
-        self.push_answer(id, &line);
         if flush == Flush::Now {
             self.write_out();
         }
@@ -35,35 +41,53 @@ impl Connection {
 
     /// Answers a request without waiting for room, which there may never be.
     pub(super) fn answer_urgent(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>) {
-        self.push_answer(id, &self.encode_answer(id, outcome));
+        let line = self.encode_answer(id, outcome);
+        self.record_answer(id, &line);
+        self.inner.in_flight.answer(id, || {
+            // Closed: nobody is there to hear it.
+            let _closed = self.inner.outbox.push(&line);
+            true
+        });
         self.write_out();
     }
 
-    fn push_answer(&self, id: &RequestId, line: &[u8]) {
+    fn record_answer(&self, id: &RequestId, line: &[u8]) {
         if self.inner.transcript.is_some() && self.inner.in_flight.contains(id) {
             self.record_sent(line);
         }
-        self.inner.in_flight.answer(id, || {
-            // Closed: nobody is there to hear it.
-            let _closed = self.inner.outbox.push(line);
-        });
     }
 
     pub(super) fn encode_answer(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>) -> Vec<u8> {
-        let limit = self.send_limit();
         let mut line = Vec::with_capacity(256);
+        let begun = ResultLine::begin(&mut line, id);
+        let outcome = outcome.as_ref().map(|raw| line.extend_from_slice(raw.get().as_bytes()));
+        self.end_answer(&mut line, id, begun, outcome);
+        line
+    }
+
+    /// Ends an answer whose result was written, or makes it one with an error.
+    pub(super) fn end_answer(
+        &self,
+        line: &mut Vec<u8>,
+        id: &RequestId,
+        begun: ResultLine,
+        outcome: Result<(), &Error>,
+    ) {
+        let limit = self.send_limit();
         let encoded = match outcome {
-            Ok(raw) => encode::result(&mut line, limit, id, raw),
-            Err(fault) => encode::error(&mut line, limit, Some(id), fault),
+            Ok(()) => begun.end(line, limit),
+            Err(fault) => {
+                begun.undo(line);
+                encode::error(line, limit, Some(id), fault)
+            }
         };
         if let Err(fault) = encoded {
             let instead = match fault {
                 EncodeError::TooLarge { limit, size } => error::too_large(limit, Some(size)),
                 other => error::internal(format!("the answer cannot be sent: {other}")),
             };
-            encode::error(&mut line, usize::MAX, Some(id), &instead).expect("a short error can be encoded");
+            encode::error(line, usize::MAX, Some(id), &instead).expect("a short error can be encoded");
         }
-        line
     }
 
     /// Waits until no request of the other side is being handled but, where a handler calls this, its own; at

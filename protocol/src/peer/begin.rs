@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use super::connection::Connection;
 use super::error::CallError;
-use super::pending::{Entry, NotEntered};
+use super::outbox::Bound;
+use super::pending::{Entered, Entry, NotEntered};
 use super::request::{PendingCall, RequestOptions, Stage};
+use super::scratch::Scratch;
 use super::stream::{Inbox, Outlet};
 use crate::lifecycle::methods;
 use crate::wire::{Meta, RequestId, encode, error};
@@ -44,6 +46,8 @@ pub(super) enum Room {
     Wait,
     /// Nothing.
     Try,
+    /// Nothing, some time after the call was asked for.
+    TryLater,
 }
 
 impl Connection {
@@ -79,25 +83,31 @@ impl Connection {
             self.check_streams()?;
         }
         let entered = self.inner.pending.enter(self.entry(method, options, time, room));
-        let (id, slot) = match entered {
+        let Entered { id, slot, waited } = match entered {
             Ok(entered) => entered,
             Err(NotEntered::Full) => return Ok(None),
             Err(NotEntered::Closed(reason)) => return Err(CallError::Closed(reason)),
             Err(NotEntered::TimedOut) => return Err(time.timed_out()),
+            Err(NotEntered::Cancelled) => return Err(CallError::Cancelled),
         };
-        let left = time.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = match time.deadline {
+            Some(deadline) if waited || room == Room::TryLater => {
+                Some(deadline.saturating_duration_since(Instant::now()))
+            }
+            deadline => deadline.and(time.patience),
+        };
         let meta = Meta {
             deadline_ms: left.and_then(whole_millis),
             parent: options.parent.as_ref().map(|(id, _)| id.clone()),
             traceparent: options.traceparent.clone(),
         };
-        let mut line = Vec::with_capacity(256);
+        let mut line = Scratch::take();
         let encoded =
             encode::request(&mut line, self.send_limit(), &RequestId::Number(id), method, params, &meta);
         let queued = encoded.map_err(CallError::from).and_then(|()| {
             let queued = match room {
-                Room::Wait => self.queue(&line, time.deadline).map(|()| true),
-                Room::Try => self.try_queue(&line),
+                Room::Wait => self.queue(&mut line, Bound::Calls, time.deadline).map(|()| true),
+                Room::Try | Room::TryLater => self.try_queue(&mut line),
             };
             queued.map_err(|fault| self.not_sent(&fault, || time.timed_out()))
         });
@@ -116,7 +126,7 @@ impl Connection {
         }))
     }
 
-    fn entry<'a>(&self, method: &'a str, options: &RequestOptions, time: Time, room: Room) -> Entry<'a> {
+    fn entry<'a>(&self, method: &'a str, options: &'a RequestOptions, time: Time, room: Room) -> Entry<'a> {
         let (limits, remote) = (&self.inner.limits, self.remote().map(|remote| &remote.limits));
         Entry {
             method,
@@ -125,6 +135,7 @@ impl Connection {
             handshake: options.handshake,
             max_in_flight: remote.map_or(1, |remote| remote.max_in_flight),
             deadline: time.deadline,
+            within: options.within.as_deref(),
             room,
             output: options.streams.output.then(|| Inbox::new(limits.stream_window_bytes)),
             input: remote

@@ -1,6 +1,6 @@
 //! What a handler knows of the call it handles, and can do in its name.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::connection::Connection;
 use super::error::CallError;
 use super::inflight::Incoming;
-use super::request::{PendingCall, RequestOptions};
+use super::request::{Canceller, PendingCall, RequestOptions};
 use crate::lifecycle::messages::{Level, Log, Progress};
 use crate::lifecycle::methods;
 use crate::wire::{Error, RequestId};
@@ -18,18 +18,16 @@ use crate::wire::{Error, RequestId};
 /// The call that a handler is handling.
 ///
 /// Where the caller has gone, cancelled or run out of time, the work is to stop as soon as it can:
-/// [`check`](Self::check) in a loop does that.
-#[derive(Debug)]
+/// [`check`](Self::check) in a loop does that. Clones are handles of the same one.
+#[derive(Debug, Clone)]
 pub struct Call {
     pub(super) connection: Connection,
     pub(super) incoming: Arc<Incoming>,
-    /// The last progress sent; it never decreases.
-    progress: Mutex<Option<f64>>,
 }
 
 impl Call {
     pub(super) fn new(connection: Connection, incoming: Arc<Incoming>) -> Self {
-        Self { connection, incoming, progress: Mutex::new(None) }
+        Self { connection, incoming }
     }
 
     /// The caller's id for the call.
@@ -74,7 +72,7 @@ impl Call {
         if self.incoming.is_answered() || !self.connection.remote().is_some_and(|remote| remote.progress) {
             return;
         }
-        let mut last = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.incoming.progress.lock().unwrap_or_else(PoisonError::into_inner);
         if !progress.is_finite() || last.is_some_and(|last| progress < last) {
             return;
         }
@@ -116,8 +114,14 @@ impl Call {
         method: &str,
         params: &(impl Serialize + ?Sized),
     ) -> Result<R, CallError> {
+        let call = self.request(method, params, RequestOptions::default())?;
+        self.waiting(|| call.wait_as())
+    }
+
+    /// Counts the time that this takes as waited for the other side, not worked.
+    pub(crate) fn waiting<R>(&self, wait: impl FnOnce() -> R) -> R {
         let started = Instant::now();
-        let result = self.request(method, params, RequestOptions::default())?.wait_as();
+        let result = wait();
         self.incoming.waited(started.elapsed());
         result
     }
@@ -138,11 +142,17 @@ impl Call {
         }
         // Where the call is cancelled already, this is clean-up, which is let be.
         let tied = !self.incoming.is_cancelled();
+        options.within = tied.then(|| Arc::clone(&self.incoming));
         let call = self.connection.request(method, params, options)?;
         if tied {
-            self.incoming.made(call.canceller());
+            self.tie(call.canceller());
         }
         Ok(call)
+    }
+
+    /// Has a call of this side end with this one, where that is cancelled.
+    pub(crate) fn tie(&self, call: Canceller) {
+        self.incoming.made(call);
     }
 
     /// Notifies the other side.

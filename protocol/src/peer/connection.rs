@@ -15,9 +15,10 @@ use super::inflight::InFlight;
 use super::interrupt::Interrupt;
 use super::io::{Bell, End, Pipes, Wake};
 use super::lane::Lane;
-use super::outbox::{Outbox, SendError};
+use super::outbox::{Bound, Outbox, SendError};
 use super::pending::Pending;
 use super::reader::Reader;
+use super::scratch::Scratch;
 use super::seat::Seat;
 use super::service::{Report, Service};
 use super::watch::Watch;
@@ -208,6 +209,11 @@ impl Connection {
         self.inner.pending.len()
     }
 
+    /// How many requests of the other side are being handled here.
+    pub fn handling(&self) -> usize {
+        self.inner.in_flight.len()
+    }
+
     /// Sends a notification. Waits, at most that long, where much is queued already.
     ///
     /// # Errors
@@ -222,15 +228,16 @@ impl Connection {
         let mut line = Vec::with_capacity(256);
         encode::notification(&mut line, self.send_limit(), method, params)?;
         let timed_out = || CallError::Timeout { after: timeout.unwrap_or_default() };
-        self.send(&line, timeout.map(timer::later)).map_err(|fault| self.not_sent(&fault, timed_out))
+        self.send(&mut line, Bound::Calls, timeout.map(timer::later))
+            .map_err(|fault| self.not_sent(&fault, timed_out))
     }
 
     /// Sends a notification of the protocol that may be lost: too long, unserialisable, nobody there.
     pub(super) fn notify_or_drop(&self, method: &str, params: &impl Serialize) {
-        let mut line = Vec::with_capacity(128);
+        let mut line = Scratch::take();
         if encode::notification(&mut line, self.send_limit(), method, params).is_ok() {
             // Closed: nobody is there to miss it.
-            let _closed = self.send(&line, None);
+            let _closed = self.send(&mut line, Bound::Notices, None);
         }
     }
 
@@ -266,7 +273,7 @@ impl Connection {
     pub(super) fn send_cancel(&self, id: u64, reason: Option<&str>) {
         let heeded = self.remote().is_some_and(|remote| remote.cancel);
         // Of a call that was answered, the callbacks go on, detached.
-        let Some(method) = self.inner.pending.unanswered(id) else { return };
+        let Some(method) = self.inner.pending.cancel(id) else { return };
         self.inner.in_flight.cancel_children(&RequestId::Number(id), reason);
         if heeded && method != methods::INITIALIZE {
             let mut line = Vec::with_capacity(128);

@@ -8,17 +8,18 @@ use serde_json::value::RawValue;
 
 use super::answer::Flush;
 use super::connection::{Connection, Direction, Remote, Side};
-use super::error::{CloseReason, Violation};
+use super::error::{CallError, CloseReason, Violation};
 use super::inflight::Incoming;
-use super::service::{Handler, Report, Route};
+use super::lane::Length;
+use super::service::{Checking, Handler, Report, Route};
 use super::stream::{self, Flow, NotTaken};
 use super::timer::later;
-use super::work::Work;
+use super::work::{Given, Pace, Work};
 use crate::lifecycle::messages::{Cancel, Log, Progress};
 use crate::lifecycle::{InitializeResult, Limits, methods};
 use crate::wire::{
-    Error, Frame, Malformed, Message, Notification, Outcome, Params, Request, RequestId, Response, decode,
-    encode, error, quote,
+    Error, Frame, Glimpse, Malformed, Message, Notification, Outcome, Params, Request, RequestId, Response,
+    decode, encode, error, glance, quote, result_line,
 };
 
 /// Takes in what was read. What a handler is to answer is given back, to be run by whom it suits.
@@ -35,29 +36,109 @@ pub(super) fn take(connection: &Connection, frame: Frame<'_>) -> Result<Option<W
         }
         Frame::Line { text: line, size } => {
             connection.record(Direction::Received, line);
-            match decode(line) {
-                Ok(Message::Request(request)) => take_request(connection, line, request),
-                Ok(Message::Notification(notification)) => {
-                    take_notification(connection, size, &notification).map(|()| None)
+            let taken = match glance(line) {
+                Some(Glimpse::Request { line, id, method, params }) => {
+                    take_seen_request(connection, line, id, method, params)
                 }
-                Ok(Message::Response(response)) => {
-                    take_response(connection, &response);
-                    Ok(None)
+                Some(Glimpse::Result { id, result }) if take_seen_result(connection, id, result) => {
+                    return Ok(None);
                 }
-                Err(Malformed::BrokenNotification { method, reason }) => {
-                    ignored(connection, &method, &reason);
-                    Ok(None)
-                }
-                Err(malformed) => match side {
-                    Side::Plugin => {
-                        answer_malformed(connection, malformed);
-                        Ok(None)
-                    }
-                    Side::Host => judge_malformed(connection, line, &malformed).map(|()| None),
-                },
+                _ => None,
+            };
+            if taken.is_some() { Ok(taken) } else { take_line(connection, line, size) }
+        }
+    }
+}
+
+/// Takes in a line of whatever form.
+fn take_line(connection: &Connection, line: &[u8], size: usize) -> Result<Option<Work>, CloseReason> {
+    match decode(line) {
+        Ok(Message::Request(request)) => take_request(connection, line, request),
+        Ok(Message::Notification(notification)) => {
+            take_notification(connection, size, &notification).map(|()| None)
+        }
+        Ok(Message::Response(response)) => {
+            take_response(connection, &response);
+            Ok(None)
+        }
+        Err(Malformed::BrokenNotification { method, reason }) => {
+            ignored(connection, &method, &reason);
+            Ok(None)
+        }
+        Err(malformed) => match connection.inner.side {
+            Side::Plugin => {
+                answer_malformed(connection, malformed);
+                Ok(None)
+            }
+            Side::Host => judge_malformed(connection, line, &malformed).map(|()| None),
+        },
+    }
+}
+
+/// Takes in a request of the usual form; nothing, where it is not to be run or it is not sure that it can be.
+fn take_seen_request(
+    connection: &Connection,
+    line: &str,
+    id: u64,
+    method: &str,
+    params: &str,
+) -> Option<Work> {
+    if method.starts_with(methods::PREFIX) {
+        return None;
+    }
+    let seen = Params::unchecked(params);
+    let Ok(Route::Run(handler)) = connection.inner.service.route(connection, method, seen) else {
+        return None;
+    };
+    if handler.parts.checking != Checking::ByHandler || lacks_streams(connection, &handler) {
+        return None;
+    }
+    let incoming = incoming(connection, RequestId::Number(id), method, seen, &handler, Counted::Yes);
+    if incoming.depth > connection.inner.limits.max_depth || !enter(connection, &incoming) {
+        return None;
+    }
+    let given = Given::Line { line: line.into(), params: params.len() };
+    Some(Work::new(connection.clone(), incoming, handler, given))
+}
+
+/// A request that seemed to be of the usual form is not: takes its line in as what it is.
+pub(super) fn take_anew(connection: &Connection, id: &RequestId, line: &str) -> Option<Work> {
+    connection.inner.in_flight.answer(id, || true); // Not by that one.
+    take_line(connection, line.as_bytes(), line.len() + 1).unwrap_or_else(|reason| {
+        connection.close(reason);
+        None
+    })
+}
+
+/// Takes in a result of the usual form; says whether there is somebody who finds out if it is one.
+fn take_seen_result(connection: &Connection, id: u64, result: &str) -> bool {
+    // What the answer to the handshake says is needed for the very next line.
+    connection.remote().is_some() && connection.inner.pending.answer_as_seen(id, result)
+}
+
+/// A result that seemed to be of the usual form is no JSON value: takes its line as what it is, which may be a result
+/// with other members behind it.
+pub(super) fn take_result_anew(
+    connection: &Connection,
+    id: u64,
+    result: &str,
+) -> Result<Box<RawValue>, CallError> {
+    let line = result_line(id, result);
+    let malformed = match decode(line.as_bytes()) {
+        Ok(Message::Response(Response { outcome: Outcome::Result(raw), .. })) => return Ok(raw.to_owned()),
+        Ok(_) => unreachable!("it has an id and a result"),
+        Err(malformed) => malformed,
+    };
+    let broken = CallError::Undecodable(format!("the answer is no message: {malformed}"));
+    match connection.inner.side {
+        Side::Plugin => answer_malformed(connection, malformed),
+        Side::Host => {
+            if let Err(reason) = judge_malformed(connection, line.as_bytes(), &malformed) {
+                connection.close(reason);
             }
         }
     }
+    Err(connection.closed().map_or(broken, |reason| CallError::Closed(Arc::clone(reason))))
 }
 
 /// What a plugin answers to a line that is no message.
@@ -144,6 +225,8 @@ fn take_notification(
         _ => match inner.service.listener(method) {
             None => ignored(connection, method, "nobody listens to it"),
             Some(listener) => {
+                // Which call's handler tells this is not said.
+                inner.pending.call_back_all();
                 let params = notification.params.to_owned();
                 let (connection, method) = (connection.clone(), method.to_owned());
                 let job = Box::new(move || {
@@ -190,24 +273,11 @@ fn take_request(
     let refused = match admit(connection, &method, params) {
         Ok(Admitted::Answer(result)) => Ok(result),
         Ok(Admitted::Run { handler, counted }) => {
-            let meta = params.meta();
-            let parent = meta.parent.and_then(|id| Some((inner.pending.parent(&id)?, id)));
-            let (depth, parent, until) = match parent {
-                Some(((depth, until), id)) => (depth + 1, Some(id), until),
-                None => (0, None, None),
-            };
-            match if counted { check_load(connection, depth, &handler, params) } else { Ok(()) } {
+            let incoming = incoming(connection, id.clone(), &method, params, &handler, counted);
+            match check_load(connection, &incoming, &handler, params) {
                 Ok(()) => {
-                    let asked = meta.deadline_ms.map(|ms| later(Duration::from_millis(ms)));
-                    let deadline = [asked, until].into_iter().flatten().min();
-                    let window = |limits: &Limits| limits.stream_window_bytes;
-                    let theirs = connection.remote().map_or(0, |remote| window(&remote.limits));
-                    let flow = Flow::new(handler.streams, window(&inner.limits), theirs);
-                    let incoming =
-                        Incoming::new(id, method.into_owned(), depth, parent, deadline, counted, flow);
-                    let incoming = Arc::new(incoming);
-                    inner.in_flight.insert(Arc::clone(&incoming));
-                    return Ok(Some(Work::new(connection.clone(), incoming, handler, params.to_owned())));
+                    let given = Given::Params(params.to_owned());
+                    return Ok(Some(Work::new(connection.clone(), incoming, handler, given)));
                 }
                 Err(fault) => Err(fault),
             }
@@ -219,9 +289,51 @@ fn take_request(
     Ok(None)
 }
 
+/// What is to be known of a request while it is handled.
+fn incoming(
+    connection: &Connection,
+    id: RequestId,
+    method: &str,
+    params: Params<'_>,
+    handler: &Handler,
+    counted: Counted,
+) -> Arc<Incoming> {
+    let inner = &connection.inner;
+    let meta = params.meta();
+    let parent = meta.parent.and_then(|id| Some((inner.pending.parent(&id)?, id)));
+    let (depth, parent, until) = match parent {
+        Some(((depth, until), id)) => (depth + 1, Some(id), until),
+        None => (0, None, None),
+    };
+    let asked = meta.deadline_ms.map(|ms| later(Duration::from_millis(ms)));
+    let deadline = [asked, until].into_iter().flatten().min();
+    let window = |limits: &Limits| limits.stream_window_bytes;
+    let theirs = connection.remote().map_or(0, |remote| window(&remote.limits));
+    let flow = Flow::new(handler.streams, window(&inner.limits), theirs);
+    let counted = counted == Counted::Yes;
+    Arc::new(Incoming::new(id, method.to_owned(), depth, parent, deadline, counted, flow))
+}
+
+/// Takes a request in; says whether there was a place for it.
+fn enter(connection: &Connection, incoming: &Arc<Incoming>) -> bool {
+    connection.inner.in_flight.enter(incoming, connection.inner.limits.max_in_flight)
+}
+
+/// Whether a handler has streams, which the caller does not (`LIFE-32`).
+fn lacks_streams(connection: &Connection, handler: &Handler) -> bool {
+    handler.streams.any() && !connection.remote().is_some_and(|remote| remote.streams)
+}
+
 enum Admitted {
     Answer(Box<RawValue>),
-    Run { handler: Handler, counted: bool },
+    Run { handler: Handler, counted: Counted },
+}
+
+/// Whether a request holds one of the places that `maxInFlight` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    Yes,
+    No,
 }
 
 /// Lifecycle, then method, then the form of the params.
@@ -232,10 +344,9 @@ fn admit(connection: &Connection, method: &str, params: Params<'_>) -> Result<Ad
         connection.inner.service.route(connection, method, params)?
     };
     if let Route::Run(handler) | Route::RunUncounted(handler) = &route
-        && handler.streams.any()
-        && !connection.remote().is_some_and(|remote| remote.streams)
+        && lacks_streams(connection, handler)
     {
-        return Err(error::method_not_found(method)); // `LIFE-32`
+        return Err(error::method_not_found(method));
     }
     if !params.is_object() {
         // Says what is wrong in the one place that knows how.
@@ -243,27 +354,27 @@ fn admit(connection: &Connection, method: &str, params: Params<'_>) -> Result<Ad
     }
     Ok(match route {
         Route::Answer(result) => Admitted::Answer(result),
-        Route::Run(handler) => Admitted::Run { handler, counted: true },
-        Route::RunUncounted(handler) => Admitted::Run { handler, counted: false },
+        Route::Run(handler) => Admitted::Run { handler, counted: Counted::Yes },
+        Route::RunUncounted(handler) => Admitted::Run { handler, counted: Counted::No },
     })
 }
 
-/// Whether there is a place for it; a request whose params are wrong is told so first.
+/// Takes a request in, if there is a place for it; one whose params are wrong is told so first.
 fn check_load(
     connection: &Connection,
-    depth: u32,
+    incoming: &Arc<Incoming>,
     handler: &Handler,
     params: Params<'_>,
 ) -> Result<(), Error> {
     let limits = &connection.inner.limits;
-    let refusal = if depth > limits.max_depth {
+    let refusal = if incoming.counted && incoming.depth > limits.max_depth {
         error::overloaded("levels of nesting", u64::from(limits.max_depth))
-    } else if connection.inner.in_flight.at_depth(depth) >= limits.max_in_flight {
-        error::overloaded("requests at once", u64::from(limits.max_in_flight))
-    } else {
+    } else if enter(connection, incoming) {
         return Ok(());
+    } else {
+        error::overloaded("requests at once", u64::from(limits.max_in_flight))
     };
-    match catch_unwind(AssertUnwindSafe(|| (handler.check)(params))) {
+    match catch_unwind(AssertUnwindSafe(|| (handler.parts.check)(params))) {
         Ok(checked) => checked?,
         Err(_) => return Err(error::internal("reading the params panicked")),
     }
@@ -272,6 +383,10 @@ fn check_load(
 
 /// Hands a request to a worker.
 pub(super) fn hand_over(connection: &Connection, work: Work) {
+    let length = match work.pace() {
+        Pace::Fast | Pace::Slow => Length::Short,
+        Pace::Unknown | Pace::VerySlow => Length::Any,
+    };
     // Kept aside, so that it can be answered where no thread can be had.
     let work = Arc::new(Mutex::new(Some(work)));
     let take = |work: &Mutex<Option<Work>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -283,7 +398,7 @@ pub(super) fn hand_over(connection: &Connection, work: Work) {
             }
         })
     };
-    if connection.inner.lane.request(job).is_err()
+    if connection.inner.lane.request(job, length).is_err()
         && let Some(work) = take(&work)
     {
         work.refuse();

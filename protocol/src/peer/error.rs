@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::stream::StreamFault;
-use crate::wire::{EncodeError, Error, error, escape};
+use crate::wire::{EncodeError, Error, error, shown};
 
 /// What kind of failure it is: a closed set, the same in the API, on the command line and in reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ pub enum Kind {
     HandshakeTimeout,
     /// The handshake was answered, but not as specified.
     HandshakeInvalid,
-    /// No protocol version in common.
+    /// No version in common: of the protocol, or of a contract.
     VersionMismatch,
     /// The plugin cannot work with its config.
     InvalidConfig,
@@ -89,7 +89,7 @@ impl fmt::Display for Kind {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
     /// The callee answered with an error.
-    #[error("error {}: {}", .0.code.code(), escape(.0.message.as_bytes()))]
+    #[error("error {}: {}", .0.code.code(), shown(&.0.message))]
     Remote(Error),
     /// No answer came in time.
     #[error("no answer within {after:.1?}")]
@@ -107,7 +107,7 @@ pub enum CallError {
     #[error("the request was not sent: {0}")]
     Refused(String),
     /// An answer came, but its result or error cannot be taken.
-    #[error("the answer cannot be taken: {}", escape(.0.as_bytes()))]
+    #[error("the answer cannot be taken: {}", shown(.0))]
     Undecodable(String),
     /// The connection ended before an answer came.
     #[error("the connection ended: {0}")]
@@ -208,7 +208,7 @@ pub enum Violation {
         limit: usize,
     },
     /// A line begins as a message and is none.
-    #[error("{reason}; the line began {quote}")]
+    #[error("{}; the line began {quote}", shown(.reason))]
     Message {
         /// What is wrong with it.
         reason: String,

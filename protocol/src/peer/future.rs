@@ -10,17 +10,17 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::alarms::Alarm;
 use super::begin::{Room, Time};
 use super::connection::Connection;
 use super::error::CallError;
 use super::queue::Queued;
-use super::request::{Canceller, PendingCall, RequestOptions, Step, decode};
+use super::request::{Canceller, PendingCall, RequestOptions, Step, Trace};
 use super::{timer, turn};
 use crate::lifecycle::messages::Progress;
-use crate::wire::EncodeError;
+use crate::wire::{EncodeError, json};
 
 /// Too much is queued: whether there is room is asked again after this long.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
@@ -87,7 +87,7 @@ impl Connection {
                 self.write_out();
                 State::Sent { call, awaited: None }
             }
-            Ok(None) => match to_raw_value(params) {
+            Ok(None) => match json::raw(params) {
                 Ok(params) => {
                     State::Queued { method: method.to_owned(), params, options, place: Queued::default() }
                 }
@@ -111,6 +111,19 @@ impl<R> CallFuture<R> {
     pub fn canceller(&self) -> Option<Canceller> {
         match &self.state {
             State::Sent { call, .. } => Some(call.canceller()),
+            State::Queued { .. } | State::Failed(_) | State::Over => None,
+        }
+    }
+
+    /// When its caller gives up.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.time.deadline
+    }
+
+    /// What the call leaves behind on this side; nothing, where it was not sent yet, or has ended.
+    pub fn trace(&self) -> Option<Trace> {
+        match &self.state {
+            State::Sent { call, .. } => Some(call.trace()),
             State::Queued { .. } | State::Failed(_) | State::Over => None,
         }
     }
@@ -139,7 +152,7 @@ impl<R> CallFuture<R> {
             let begun = if self.time.is_over() {
                 Err(self.time.timed_out())
             } else {
-                self.connection.begin(method, params, options, self.time, Room::Try)
+                self.connection.begin(method, params, options, self.time, Room::TryLater)
             };
             let inner = &self.connection.inner;
             let depth = options.depth();
@@ -197,7 +210,9 @@ impl<R: DeserializeOwned> Future for CallFuture<R> {
                     match call.take_in(told, &mut progress) {
                         Some(Step::Ended(outcome)) => {
                             this.forget_timer();
-                            return Poll::Ready(outcome.and_then(|raw| decode("the result", &raw)));
+                            let decoded =
+                                outcome.and_then(|returned| returned.decode(&call.connection, call.id));
+                            return Poll::Ready(decoded);
                         }
                         Some(Step::Items(mut items)) => call.took(items.skip()),
                         None => {}

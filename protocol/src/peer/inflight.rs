@@ -1,8 +1,10 @@
 //! Requests that came in and are not answered yet.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::request::Canceller;
@@ -28,10 +30,16 @@ pub(super) struct Incoming {
     answered: AtomicBool,
     /// How long its handler waited for calls that it made; nanoseconds.
     waited: AtomicU64,
+    /// How often.
+    waits: AtomicU32,
+    /// The last progress sent; it never decreases.
+    pub(super) progress: Mutex<Option<f64>>,
     stopped: Mutex<Option<Stop>>,
     stopping: Condvar,
     /// The calls that its handler made and may still wait for.
     made: Mutex<Vec<Canceller>>,
+    /// Threads of its handler that wait until the other side takes another call.
+    queueing: Mutex<Vec<Thread>>,
 }
 
 /// Why the work on a request is to stop.
@@ -63,9 +71,12 @@ impl Incoming {
             flow,
             answered: AtomicBool::new(false),
             waited: AtomicU64::new(0),
+            waits: AtomicU32::new(0),
+            progress: Mutex::new(None),
             stopped: Mutex::new(None),
             stopping: Condvar::new(),
             made: Mutex::default(),
+            queueing: Mutex::default(),
         }
     }
 
@@ -90,20 +101,42 @@ impl Incoming {
         self.stopped().get_or_insert(stop);
         self.stopping.notify_all();
         self.flow.end();
+        for thread in std::mem::take(&mut *self.queueing()) {
+            thread.unpark();
+        }
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
         for call in made {
             call.cancel(Some("the call that it was made for was cancelled"));
         }
     }
 
+    fn queueing(&self) -> MutexGuard<'_, Vec<Thread>> {
+        self.queueing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// This thread, which handles it, is about to park until the other side takes another call: a cancel unparks it.
+    /// False where one has come already.
+    pub(super) fn may_queue(&self) -> bool {
+        let this = thread::current();
+        let mut queueing = self.queueing();
+        if queueing.iter().all(|thread| thread.id() != this.id()) {
+            queueing.push(this);
+        }
+        drop(queueing);
+        !self.is_cancelled()
+    }
+
     /// Its handler waited that long for a call that it made.
     pub(super) fn waited(&self, time: Duration) {
+        self.waits.fetch_add(1, Ordering::Relaxed);
         self.waited.fetch_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// How long its handler worked, of that time: while it waits for a call of its own, its thread reads for others.
-    pub(super) fn worked(&self, of: Duration) -> Duration {
-        of.saturating_sub(Duration::from_nanos(self.waited.load(Ordering::Relaxed)))
+    /// How long its handler kept its thread at a time, of that time: while it waits for a call of its own, its thread
+    /// reads for others.
+    pub(super) fn worked_at_a_time(&self, of: Duration) -> Duration {
+        let worked = of.saturating_sub(Duration::from_nanos(self.waited.load(Ordering::Relaxed)));
+        worked / self.waits.load(Ordering::Relaxed).saturating_add(1)
     }
 
     /// The handler made a call: it ends when this one is cancelled.
@@ -120,12 +153,17 @@ impl Incoming {
 
     /// The error to answer if the caller no longer waits.
     pub(super) fn ended(&self) -> Option<Error> {
+        self.ended_by(Instant::now)
+    }
+
+    /// The same at that time, which is only asked for where it matters.
+    pub(super) fn ended_by(&self, now: impl FnOnce() -> Instant) -> Option<Error> {
         match &*self.stopped() {
             Some(Stop::Cancelled { reason }) => return Some(error::cancelled(reason.as_deref())),
             Some(Stop::Failed(fault)) => return Some(fault.clone()),
             None => {}
         }
-        self.deadline.filter(|deadline| *deadline <= Instant::now()).map(|_| error::deadline_exceeded())
+        self.deadline.filter(|deadline| *deadline <= now()).map(|_| error::deadline_exceeded())
     }
 
     /// Whether it was answered, if only in its handler's stead.
@@ -185,15 +223,6 @@ impl Requests {
         }
         &mut self.places[depth]
     }
-
-    fn remove(&mut self, id: &RequestId) -> bool {
-        let Some(request) = self.by_id.remove(id) else { return false };
-        request.answered.store(true, Ordering::Release);
-        if request.counted {
-            *self.place(request.depth) -= 1;
-        }
-        true
-    }
 }
 
 impl InFlight {
@@ -205,33 +234,45 @@ impl InFlight {
         self.lock().by_id.contains_key(id)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.lock().by_id.len()
+    }
+
     pub(super) fn get(&self, id: &RequestId) -> Option<Arc<Incoming>> {
         self.lock().by_id.get(id).cloned()
     }
 
-    /// How many there are at that depth.
-    pub(super) fn at_depth(&self, depth: u32) -> u32 {
-        self.lock().places.get(depth as usize).copied().unwrap_or(0)
-    }
-
-    pub(super) fn insert(&self, request: Arc<Incoming>) {
+    /// Takes a request in where there is a place for it and none of its id; says whether it did.
+    pub(super) fn enter(&self, request: &Arc<Incoming>, max_in_flight: u32) -> bool {
         let mut requests = self.lock();
+        if request.counted && *requests.place(request.depth) >= max_in_flight {
+            return false;
+        }
+        let Entry::Vacant(entry) = requests.by_id.entry(request.id.clone()) else { return false };
+        entry.insert(Arc::clone(request));
         if request.counted {
             *requests.place(request.depth) += 1;
         }
-        requests.by_id.insert(request.id.clone(), request);
+        true
     }
 
-    /// Gives up a request's place and runs `answer` before anyone can see that, unless it was answered
-    /// already.
-    pub(super) fn answer(&self, id: &RequestId, answer: impl FnOnce()) {
+    /// Gives up a request's place once `answer` says that it is done, before anyone can see that; says whether the
+    /// request is answered now, or was already.
+    pub(super) fn answer(&self, id: &RequestId, answer: impl FnOnce() -> bool) -> bool {
         let mut requests = self.lock();
-        if requests.remove(id) {
-            answer();
-            if requests.waiting > 0 {
-                self.answered.notify_all();
-            }
+        let Entry::Occupied(entry) = requests.by_id.entry(id.clone()) else { return true };
+        if !answer() {
+            return false;
         }
+        let request = entry.remove();
+        request.answered.store(true, Ordering::Release);
+        if request.counted {
+            *requests.place(request.depth) -= 1;
+        }
+        if requests.waiting > 0 {
+            self.answered.notify_all();
+        }
+        true
     }
 
     pub(super) fn cancel(&self, id: &RequestId, reason: Option<String>) {
@@ -287,5 +328,25 @@ impl InFlight {
             requests = self.answered.wait_timeout(requests, left).unwrap_or_else(PoisonError::into_inner).0;
             requests.waiting -= 1;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::peer::stream::Streams;
+
+    #[test]
+    fn a_handler_keeps_its_thread_between_two_waits() {
+        let none = Streams { output: false, input: false };
+        let flow = Flow::new(none, 0, 0);
+        let incoming = Incoming::new(RequestId::Number(1), "m".into(), 0, None, None, true, flow);
+        let millis = Duration::from_millis;
+        assert_eq!(incoming.worked_at_a_time(millis(8)), millis(8));
+        for _ in 0..3 {
+            incoming.waited(millis(2));
+        }
+        assert_eq!(incoming.worked_at_a_time(millis(10)), millis(1));
+        assert_eq!(incoming.worked_at_a_time(millis(5)), Duration::ZERO);
     }
 }

@@ -5,10 +5,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::short;
 use super::workers::{self, Job};
 
 /// What may wait in the lane; bytes. One notification always may.
 const LANE_BYTES: usize = 4 * 1024 * 1024;
+/// What a notification takes besides its line: without it, millions of empty ones could wait.
+const NOTIFICATION_BYTES: usize = 256;
 
 #[derive(Default)]
 pub(super) struct Lane {
@@ -26,7 +29,22 @@ struct State {
 
 enum Step {
     Notification { size: usize, job: Job },
-    Request(Job),
+    Request(Job, Length),
+}
+
+/// What is known of how long a request's handler takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Length {
+    Short,
+    /// It may take long, or wait for something.
+    Any,
+}
+
+fn spawn(job: Job, length: Length) -> Result<(), Job> {
+    match length {
+        Length::Short => short::spawn(job),
+        Length::Any => workers::spawn(job),
+    }
 }
 
 /// The lane holds more than it may.
@@ -40,6 +58,7 @@ impl Lane {
 
     /// Handles a notification after those before it.
     pub(super) fn notification(self: &Arc<Self>, size: usize, job: Job) -> Result<(), Full> {
+        let size = size + NOTIFICATION_BYTES;
         let mut state = self.lock();
         if state.bytes > 0 && state.bytes + size > LANE_BYTES {
             return Err(Full);
@@ -58,14 +77,14 @@ impl Lane {
     }
 
     /// Hands a request to a worker, after the notifications before it.
-    pub(super) fn request(&self, job: Job) -> Result<(), Job> {
+    pub(super) fn request(&self, job: Job, length: Length) -> Result<(), Job> {
         let mut state = self.lock();
         if state.running {
-            state.waiting.push_back(Step::Request(job));
+            state.waiting.push_back(Step::Request(job, length));
             return Ok(());
         }
         drop(state);
-        workers::spawn(job)
+        spawn(job, length)
     }
 
     /// Whether a notification is still to be handled.
@@ -87,13 +106,56 @@ impl Lane {
                     job();
                     self.lock().bytes -= size;
                 }
-                Some(Step::Request(job)) => {
+                Some(Step::Request(job, length)) => {
                     drop(state);
-                    if let Err(job) = workers::spawn(job) {
+                    if let Err(job) = spawn(job, length) {
                         job();
                     }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    /// A lane whose first notification does not end before the sender is dropped.
+    fn busy() -> (Arc<Lane>, std::sync::mpsc::Sender<()>) {
+        let (lane, (release, wait)) = (Arc::new(Lane::default()), channel::<()>());
+        let (begun, has_begun) = channel();
+        let job = move || {
+            begun.send(()).unwrap();
+            let _released = wait.recv();
+        };
+        lane.notification(0, Box::new(job)).unwrap();
+        has_begun.recv().unwrap();
+        (lane, release)
+    }
+
+    #[test]
+    fn as_many_bytes_wait_as_may_and_no_more() {
+        let (lane, release) = busy();
+        let left = LANE_BYTES - 2 * NOTIFICATION_BYTES;
+        assert_eq!(lane.notification(left + 1, Box::new(|| {})), Err(Full));
+        assert_eq!(lane.notification(left, Box::new(|| {})), Ok(()));
+        assert_eq!(lane.notification(0, Box::new(|| {})), Err(Full));
+        drop(release);
+        let (done, is_done) = channel();
+        lane.request(Box::new(move || done.send(()).unwrap()), Length::Any).unwrap_or_else(|job| job());
+        is_done.recv().unwrap();
+        // One always may.
+        assert_eq!(lane.notification(2 * LANE_BYTES, Box::new(|| {})), Ok(()));
+    }
+
+    #[test]
+    fn empty_notifications_are_bounded_too() {
+        let (lane, release) = busy();
+        let kept = (0..100_000).take_while(|_| lane.notification(40, Box::new(|| {})).is_ok()).count();
+        assert_eq!(kept, (LANE_BYTES - NOTIFICATION_BYTES) / (40 + NOTIFICATION_BYTES));
+        drop(release);
     }
 }

@@ -22,7 +22,7 @@
 //! - A request's handler runs on the thread that read it, the turn given back for the while, where that suits
 //!   (`turn.rs`, `runs_here`): on a server unless it is known to take long, or to be slow while more is there; on a
 //!   caller only what was called in the handling of its own call and is known to be fast. Otherwise on a worker
-//!   (`workers.rs`).
+//!   (`workers.rs`); of what is known to be short, only so much at a time as keeps the cores busy (`short.rs`).
 //! - Where a handler keeps the server for longer than a millisecond or two, the watch sees the seat unused, arms itself, and
 //!   has another worker serve what comes.
 //! - Notifications are handled on a worker, one after another, and a request that came after one only once that has been
@@ -37,7 +37,8 @@
 //! # Lock order
 //!
 //! `InFlight` → `Outbox`; `Pending` → a call's slot → `Alarms`; `Pending` → the credit of a call's input; the seat → the
-//! watch's descriptors. No other two are held together, and none is held while a handler, a waker or a callback runs.
+//! watch's descriptors; the calls that a handler made → `Pending`; short jobs → the timer. No other two are held
+//! together, and none is held while a handler, a waker or a callback runs.
 
 mod alarms;
 mod answer;
@@ -54,18 +55,22 @@ mod io;
 mod lane;
 mod many;
 mod outbox;
+mod own_ids;
 mod patience;
 mod pending;
 mod poller;
 mod queue;
 mod reader;
 mod request;
+mod returned;
+mod scratch;
 mod seat;
 mod service;
+mod short;
 mod slot;
 mod stream;
 mod sync;
-mod timer;
+pub mod timer;
 mod turn;
 mod watch;
 mod work;
@@ -79,6 +84,7 @@ pub use future::CallFuture;
 pub use handshake::HandshakeError;
 pub use io::{Block, Pipes, Waited, Wake, pair};
 pub use many::CallMany;
-pub use request::{Canceller, PendingCall, RequestOptions};
-pub use service::{Handler, Listener, Report, Route, Service};
+pub use request::{Canceller, PendingCall, RequestOptions, Trace};
+pub(crate) use returned::decode;
+pub use service::{Handler, Listener, Report, Route, Service, write_result};
 pub use stream::{Input, InputSender, Output, StreamFault};

@@ -11,8 +11,13 @@ use super::error::CloseReason;
 use super::io::{End, Wake};
 use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Above this many queued bytes, senders wait.
+/// Above this many queued bytes, senders wait …
 const QUEUE_BYTES: usize = 8 * 1024 * 1024;
+/// … and who only has something to tell waits above this: as much as a pipe may hold goes out in one write, and what is
+/// queued beyond that would only keep answers waiting.
+const NOTICE_BYTES: usize = 256 * 1024;
+/// A line from here on is taken over as it is, where nothing is queued before it.
+const LARGE_LINE: usize = 32 * 1024;
 /// What the reader itself must say (pongs, errors) may pass the queue's bound by this much.
 const URGENT_BYTES: usize = 1024 * 1024;
 /// A buffer larger than this is given back when it has been written.
@@ -50,11 +55,39 @@ enum State {
     Closed,
 }
 
+/// How much may be queued before a line has to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// For requests, answers and what belongs to them.
+    Calls,
+    /// For what may as well wait: logs and progress.
+    Notices,
+}
+
+impl Bound {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Calls => QUEUE_BYTES,
+            Self::Notices => NOTICE_BYTES,
+        }
+    }
+}
+
 /// Why a line was not queued.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SendError {
     /// The deadline passed while there was no room.
     TimedOut,
+    /// The write end is closed or about to be.
+    Closed,
+}
+
+/// What became of a line that was offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Offered {
+    Queued,
+    /// Too much is queued.
+    NoRoom,
     /// The write end is closed or about to be.
     Closed,
 }
@@ -100,22 +133,55 @@ impl Outbox {
     /// Waits until that many bytes could be queued, at most until the deadline. They are queued with
     /// [`push`](Self::push), which does not wait: so many senders as wait at once may pass the bound by a line
     /// each.
-    pub(super) fn wait_for_room(&self, size: usize, deadline: Option<Instant>) -> Result<(), SendError> {
+    pub(super) fn wait_for_room(
+        &self,
+        size: usize,
+        bound: Bound,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendError> {
+        self.lock_with_room(size, bound, deadline).map(drop)
+    }
+
+    /// Queues a line once there is room, waiting for that until the deadline at most.
+    pub(super) fn put(
+        &self,
+        line: &mut Vec<u8>,
+        bound: Bound,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendError> {
+        self.lock_with_room(line.len(), bound, deadline)?.take_over(line);
+        Ok(())
+    }
+
+    fn lock_with_room(
+        &self,
+        size: usize,
+        bound: Bound,
+        deadline: Option<Instant>,
+    ) -> Result<MutexGuard<'_, Queue>, SendError> {
         let mut queue = self.lock();
         loop {
             if queue.state != State::Open {
                 return Err(SendError::Closed);
             }
-            if queue.has_room(size) {
-                return Ok(());
+            if queue.has_room(size, bound) {
+                return Ok(queue);
             }
             queue = self.wait(queue, deadline).ok_or(SendError::TimedOut)?;
         }
     }
 
-    /// Whether that many bytes could be queued.
-    pub(super) fn has_room(&self, size: usize) -> bool {
-        self.lock().has_room(size)
+    /// Queues a line where there is room.
+    pub(super) fn offer(&self, line: &mut Vec<u8>) -> Offered {
+        let mut queue = self.lock();
+        if queue.state != State::Open {
+            return Offered::Closed;
+        }
+        if !queue.has_room(line.len(), Bound::Calls) {
+            return Offered::NoRoom;
+        }
+        queue.take_over(line);
+        Offered::Queued
     }
 
     /// Waits for a change; `None` where the deadline has passed.
@@ -293,8 +359,18 @@ impl Outbox {
 }
 
 impl Queue {
-    fn has_room(&self, size: usize) -> bool {
-        self.bytes.is_empty() || self.bytes.len() + size <= QUEUE_BYTES
+    fn has_room(&self, size: usize, bound: Bound) -> bool {
+        self.bytes.is_empty() || self.bytes.len() + size <= bound.bytes()
+    }
+
+    /// Queues a line, whose buffer may be kept in exchange for an empty one.
+    fn take_over(&mut self, line: &mut Vec<u8>) {
+        if self.bytes.is_empty() && line.len() >= LARGE_LINE {
+            self.bytes.clear();
+            std::mem::swap(&mut self.bytes, line);
+        } else {
+            self.bytes.extend_from_slice(line);
+        }
     }
 
     /// Changes what is queued for a buffer that was written out.
@@ -307,5 +383,55 @@ impl Queue {
             written = std::mem::take(&mut self.spare);
         }
         std::mem::replace(&mut self.bytes, written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An outbox whose pipe is not read, so many bytes being queued.
+    fn holding(bytes: usize) -> (Outbox, os_pipe::PipeReader) {
+        let (reader, writer) = os_pipe::pipe().unwrap();
+        let outbox = Outbox::new(End::new(writer.into())).unwrap();
+        outbox.push(&vec![b'x'; bytes]).unwrap();
+        (outbox, reader)
+    }
+
+    #[test]
+    fn what_is_only_told_waits_earlier_than_calls() {
+        let now = Some(Instant::now());
+        let line = || vec![b'y'; 100];
+        let (outbox, _reader) = holding(NOTICE_BYTES - 100);
+        assert_eq!(outbox.put(&mut line(), Bound::Notices, now), Ok(()));
+        assert_eq!(outbox.put(&mut line(), Bound::Notices, now), Err(SendError::TimedOut));
+        assert_eq!(outbox.put(&mut line(), Bound::Calls, now), Ok(()));
+        assert_eq!(outbox.offer(&mut line()), Offered::Queued);
+        let (outbox, _reader) = holding(QUEUE_BYTES);
+        assert_eq!(outbox.put(&mut line(), Bound::Calls, now), Err(SendError::TimedOut));
+        assert_eq!(outbox.offer(&mut line()), Offered::NoRoom);
+    }
+
+    #[test]
+    fn what_the_reader_says_may_pass_the_bound_by_so_much_and_no_more() {
+        let (outbox, _reader) = holding(QUEUE_BYTES);
+        assert!(outbox.push_urgent(&vec![b'u'; URGENT_BYTES]).is_ok());
+        let full = outbox.push_urgent(b"u").unwrap_err();
+        assert!(matches!(full, CloseReason::Overloaded(_)), "{full}");
+        assert_eq!(outbox.lock().bytes.len(), QUEUE_BYTES + URGENT_BYTES);
+    }
+
+    #[test]
+    fn a_large_line_is_taken_over_and_leaves_an_empty_buffer() {
+        let (outbox, _reader) = holding(0);
+        let mut line = vec![b'y'; LARGE_LINE];
+        let at = line.as_ptr();
+        assert_eq!(outbox.offer(&mut line), Offered::Queued);
+        assert!(line.is_empty());
+        assert_eq!(outbox.lock().bytes.as_ptr(), at);
+        // Behind another it is copied.
+        let mut line = vec![b'z'; LARGE_LINE];
+        assert_eq!(outbox.offer(&mut line), Offered::Queued);
+        assert_eq!(outbox.lock().bytes.len(), 2 * LARGE_LINE);
     }
 }

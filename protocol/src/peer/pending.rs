@@ -1,6 +1,6 @@
 //! Calls of this side that are not answered yet, and the places they hold at the other.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry as Held;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use super::alarms::Alarm;
 use super::begin::Room;
 use super::error::{CallError, CloseReason};
+use super::inflight::Incoming;
+use super::own_ids::ByOwnId;
 use super::queue::{Queue, Queued};
+use super::returned::Returned;
 use super::slot::Slot;
 use super::stream::{Inbox, Items, Outlet, StreamFault};
 use crate::lifecycle::messages::Progress;
@@ -26,6 +29,8 @@ struct Outgoing {
     deadline: Option<Instant>,
     /// The caller no longer waits; the place is held all the same.
     abandoned: bool,
+    /// The other side was asked to stop.
+    cancelled: bool,
 }
 
 /// All calls of this side that are not answered yet.
@@ -37,7 +42,7 @@ pub(super) struct Pending {
 #[derive(Debug, Default)]
 struct Calls {
     next_id: u64,
-    by_id: HashMap<u64, Outgoing>,
+    by_id: ByOwnId<Outgoing>,
     /// How many at each depth.
     places: Vec<u32>,
     /// Threads and tasks that wait for one.
@@ -64,10 +69,20 @@ pub(super) struct Entry<'a> {
     /// How many calls the other side takes at each depth.
     pub(super) max_in_flight: u32,
     pub(super) deadline: Option<Instant>,
+    /// The request whose handler makes the call, where its cancel ends the wait for a place.
+    pub(super) within: Option<&'a Incoming>,
     /// What to do where all places are taken.
     pub(super) room: Room,
     pub(super) output: Option<Inbox>,
     pub(super) input: Option<Outlet>,
+}
+
+/// A call that has its place.
+pub(super) struct Entered {
+    pub(super) id: u64,
+    pub(super) slot: Arc<Slot>,
+    /// It took a while.
+    pub(super) waited: bool,
 }
 
 /// Why a call was not entered.
@@ -75,6 +90,8 @@ pub(super) enum NotEntered {
     Closed(Arc<CloseReason>),
     /// The deadline passed while all places were taken.
     TimedOut,
+    /// The call that it was made for was cancelled while all places were taken.
+    Cancelled,
     /// All places are taken, and none was to be waited for.
     Full,
 }
@@ -85,9 +102,10 @@ impl Pending {
     }
 
     /// Waits for a place and takes it.
-    pub(super) fn enter(&self, entry: Entry<'_>) -> Result<(u64, Arc<Slot>), NotEntered> {
+    pub(super) fn enter(&self, entry: Entry<'_>) -> Result<Entered, NotEntered> {
         let mut calls = self.lock();
         let mut place = Queued::default();
+        let mut waited = false;
         loop {
             if let Some(reason) = &calls.closed {
                 return Err(NotEntered::Closed(Arc::clone(reason)));
@@ -96,7 +114,7 @@ impl Pending {
                 calls.queue.remove(place);
                 break;
             }
-            if entry.room == Room::Try {
+            if entry.room != Room::Wait {
                 return Err(NotEntered::Full);
             }
             let left = entry.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -104,8 +122,13 @@ impl Pending {
                 calls.queue.remove(place);
                 return Err(NotEntered::TimedOut);
             }
+            if entry.within.is_some_and(|request| !request.may_queue()) {
+                calls.queue.remove(place);
+                return Err(NotEntered::Cancelled);
+            }
             calls.queue.put(&mut place, entry.depth, Alarm::this_thread());
             drop(calls);
+            waited = true;
             match left {
                 None => thread::park(),
                 Some(left) => thread::park_timeout(left),
@@ -128,14 +151,23 @@ impl Pending {
                 handshake: entry.handshake,
                 deadline: entry.deadline,
                 abandoned: false,
+                cancelled: false,
             },
         );
-        Ok((id, slot))
+        Ok(Entered { id, slot, waited })
     }
 
     fn remove(&self, id: u64) -> Option<Outgoing> {
+        self.remove_if(id, |_| true)
+    }
+
+    fn remove_if(&self, id: u64, is_wanted: impl FnOnce(&Outgoing) -> bool) -> Option<Outgoing> {
         let mut calls = self.lock();
-        let call = calls.by_id.remove(&id)?;
+        let Held::Occupied(entry) = calls.by_id.entry(id) else { return None };
+        if !is_wanted(entry.get()) {
+            return None;
+        }
+        let call = entry.remove();
         if call.counted {
             *calls.place(call.depth) -= 1;
             calls.queue.place_is_free(call.depth);
@@ -172,13 +204,20 @@ impl Pending {
         let Some(call) = self.remove(*id) else { return false };
         if !call.abandoned {
             call.slot.settle(match outcome {
-                Outcome::Result(raw) => Ok((*raw).to_owned()),
+                Outcome::Result(raw) => Ok(Returned::Checked((*raw).to_owned())),
                 Outcome::Error(remote) => Err(match remote.to_error() {
                     Ok(error) => CallError::Remote(error),
                     Err(fault) => CallError::Undecodable(format!("error {}: {fault}", remote.code)),
                 }),
             });
         }
+        true
+    }
+
+    /// Takes in what seems to be the result of a call; not, where nobody waits for it, and so would find out.
+    pub(super) fn answer_as_seen(&self, id: u64, result: &str) -> bool {
+        let Some(call) = self.remove_if(id, |call| !call.abandoned) else { return false };
+        call.slot.settle(Ok(Returned::Seen(result.into())));
         true
     }
 
@@ -233,6 +272,14 @@ impl Pending {
         }
     }
 
+    /// The method of a call that is to be cancelled: once, and only while it is unanswered.
+    pub(super) fn cancel(&self, id: u64) -> Option<String> {
+        let mut calls = self.lock();
+        let call = calls.by_id.get_mut(&id).filter(|call| !call.cancelled)?;
+        call.cancelled = true;
+        Some(call.method.clone())
+    }
+
     /// The method of a call that is still unanswered.
     pub(super) fn unanswered(&self, id: u64) -> Option<String> {
         self.lock().by_id.get(&id).map(|call| call.method.clone())
@@ -243,8 +290,14 @@ impl Pending {
         let RequestId::Number(id) = id else { return None };
         let calls = self.lock();
         let call = calls.by_id.get(id)?;
+        call.slot.call_back();
         // Nobody waits for an abandoned call: what is still asked for it is clean-up, which has its own time.
         Some((call.depth, call.deadline.filter(|_| !call.abandoned)))
+    }
+
+    /// This side was told something, in the handling of whichever of these.
+    pub(super) fn call_back_all(&self) {
+        self.lock().by_id.values().for_each(|call| call.slot.call_back());
     }
 
     /// How many are unanswered.

@@ -1,7 +1,7 @@
 //! A call of this side: how it is made, waited for and cancelled.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 use super::begin::Time;
 use super::connection::{Connection, Ended, Inner};
 use super::error::CallError;
+use super::inflight::Incoming;
+use super::returned::Returned;
 use super::slot::{Slot, Told};
 use super::stream::{Items, Streams};
 use super::turn;
@@ -25,6 +27,8 @@ pub struct RequestOptions {
     pub traceparent: Option<String>,
     /// The request in whose handling this one is made, with its depth.
     pub(super) parent: Option<(RequestId, u32)>,
+    /// The request in whose handling this one is made, where a cancel of it ends the wait for a place.
+    pub(super) within: Option<Arc<Incoming>>,
     /// It is the handshake.
     pub(super) handshake: bool,
     /// Which streams the call has.
@@ -67,13 +71,13 @@ pub struct PendingCall {
 #[derive(Debug)]
 pub(super) enum Stage {
     Waiting,
-    Ended(Result<Box<RawValue>, CallError>),
+    Ended(Result<Returned, CallError>),
 }
 
 /// What comes next of a call.
 pub(super) enum Step {
     Items(Items),
-    Ended(Result<Box<RawValue>, CallError>),
+    Ended(Result<Returned, CallError>),
 }
 
 impl PendingCall {
@@ -89,10 +93,12 @@ impl PendingCall {
     ///
     /// # Errors
     /// [`CallError`] where there is no result.
-    pub fn wait_with_progress(
-        mut self,
-        mut progress: impl FnMut(Progress),
-    ) -> Result<Box<RawValue>, CallError> {
+    pub fn wait_with_progress(mut self, progress: impl FnMut(Progress)) -> Result<Box<RawValue>, CallError> {
+        let returned = self.wait_to_end(progress)?;
+        returned.raw(&self.connection, self.id)
+    }
+
+    fn wait_to_end(&mut self, mut progress: impl FnMut(Progress)) -> Result<Returned, CallError> {
         if let Some(mut items) = self.items.take() {
             self.took(items.skip());
         }
@@ -161,8 +167,19 @@ impl PendingCall {
     ///
     /// # Errors
     /// [`CallError`] where there is no result, or one of another type.
-    pub fn wait_as<R: DeserializeOwned>(self) -> Result<R, CallError> {
-        decode("the result", &self.wait()?)
+    pub fn wait_as<R: DeserializeOwned>(mut self) -> Result<R, CallError> {
+        let returned = self.wait_to_end(|_| ())?;
+        returned.decode(&self.connection, self.id)
+    }
+
+    /// When its caller gives up.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.time.deadline
+    }
+
+    /// What the call leaves behind on this side.
+    pub fn trace(&self) -> Trace {
+        Trace(Arc::clone(&self.slot))
     }
 
     /// A handle that cancels this call from another thread.
@@ -186,6 +203,27 @@ impl Drop for PendingCall {
         if !self.settled {
             self.connection.abandon(self.id, Ended::Now("the caller no longer waits"));
         }
+        let unread = match std::mem::replace(&mut self.stage, Stage::Waiting) {
+            Stage::Ended(Ok(returned)) => Some(returned),
+            Stage::Ended(Err(_)) => None,
+            Stage::Waiting if self.settled => None,
+            Stage::Waiting => self.slot.take_returned(),
+        };
+        if let Some(unread) = unread {
+            // A line that is no message breaks the connection, whether its call is of interest or not.
+            let _broken = unread.raw(&self.connection, self.id);
+        }
+    }
+}
+
+/// What a call left behind on this side, besides how it ended.
+#[derive(Debug, Clone)]
+pub struct Trace(Arc<Slot>);
+
+impl Trace {
+    /// Whether the other side asked something of this one in the handling of the call, or told it.
+    pub fn called_back(&self) -> bool {
+        self.0.was_called_back()
     }
 }
 
@@ -198,9 +236,10 @@ pub struct Canceller {
 }
 
 impl Canceller {
-    /// Whether nobody else knows of the call any more.
-    pub(super) fn is_over(&self) -> bool {
+    /// Whether there is nothing to cancel any more: nobody else knows of the call, or it was answered.
+    pub(crate) fn is_over(&self) -> bool {
         Arc::strong_count(&self.slot) == 1
+            || self.connection.upgrade().is_none_or(|inner| inner.pending.unanswered(self.id).is_none())
     }
 
     /// Asks the callee to stop. The call ends with what it answers, a result if it was done already; where
@@ -209,28 +248,6 @@ impl Canceller {
         let Some(inner) = self.connection.upgrade() else { return };
         Connection { inner }.cancel(self.id, &self.slot, reason);
     }
-}
-
-/// Decodes what an answer holds.
-///
-/// # Errors
-/// [`CallError::Undecodable`] where it is of another type.
-pub(super) fn decode<R: DeserializeOwned>(what: &str, raw: &RawValue) -> Result<R, CallError> {
-    // To know at every moment where one is costs more than the decoding; only a fault is looked for again.
-    serde_json::from_str(raw.get()).or_else(|_| decode_with_path(what, raw))
-}
-
-#[cold]
-fn decode_with_path<R: DeserializeOwned>(what: &str, raw: &RawValue) -> Result<R, CallError> {
-    let mut json = serde_json::Deserializer::from_str(raw.get());
-    serde_path_to_error::deserialize(&mut json).map_err(|fault| {
-        let path = fault.path().to_string();
-        let at = if path == "." { String::new() } else { format!(" at {path}") };
-        CallError::Undecodable(format!(
-            "{what} is not of the type that was asked for{at}: {}",
-            fault.into_inner()
-        ))
-    })
 }
 
 impl Connection {

@@ -12,7 +12,7 @@ use super::error::CloseReason;
 use super::stream::Streams;
 use super::work::RunningMean;
 use crate::lifecycle::messages::Log;
-use crate::wire::{Error, Params, RequestId, error};
+use crate::wire::{Error, Params, RequestId, error, write_json};
 
 /// What the owner of a connection brings.
 ///
@@ -62,19 +62,34 @@ pub enum Report<'a> {
     Closed(&'a Arc<CloseReason>),
 }
 
-type Run = dyn Fn(Params<'_>, &Call) -> Result<Box<RawValue>, Error> + Send + Sync;
+/// Appends the JSON text of the result.
+type Run = dyn Fn(Params<'_>, &Call, &mut Vec<u8>) -> Result<(), Error> + Send + Sync;
 type Check = dyn Fn(Params<'_>) -> Result<(), Error> + Send + Sync;
 type Listen = dyn Fn(Params<'_>) -> Result<(), Error> + Send + Sync;
 
 /// A method's implementation, its types taken away.
 #[derive(Clone)]
 pub struct Handler {
-    pub(super) run: Arc<Run>,
-    /// Whether the params can be taken, for a request that will not be run.
-    pub(super) check: Arc<Check>,
-    /// How long it takes; the clones of one handler share it.
-    pub(super) pace: Arc<RunningMean>,
+    pub(super) parts: Arc<Parts>,
     pub(super) streams: Streams,
+}
+
+pub(super) struct Parts {
+    pub(super) run: Box<Run>,
+    /// Whether the params can be taken, for a request that will not be run.
+    pub(super) check: Box<Check>,
+    /// How long it takes; the clones of one handler share it.
+    pub(super) pace: RunningMean,
+    pub(super) checking: Checking,
+}
+
+/// Who finds out whether params are JSON at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checking {
+    /// The handler, which decodes them to their end before it does anything else.
+    ByHandler,
+    /// Whoever takes the request in.
+    Before,
 }
 
 impl Handler {
@@ -85,38 +100,38 @@ impl Handler {
         R: Serialize,
         E: Into<Error>,
     {
-        Self {
-            run: Arc::new(move |params, call| {
-                let result = function(params.decode()?, call).map_err(Into::into)?;
-                serde_json::value::to_raw_value(&result)
-                    .map_err(|fault| error::internal(format!("the result has no JSON form: {fault}")))
-            }),
-            check: Arc::new(|params| params.decode::<P>().map(drop)),
-            pace: Arc::default(),
-            streams: Streams::default(),
-        }
+        Self::typed(
+            |params| params.decode::<P>().map(drop),
+            move |params, call, result| {
+                write_result(&function(params.decode()?, call).map_err(Into::into)?, result)
+            },
+        )
+    }
+
+    /// A handler whose types only the functions know. `run` [decodes](Params::decode) the params before it does
+    /// anything else, and appends the JSON text of its result, as [`write_result`] does; `check` says whether they
+    /// can be decoded, for a request that is refused anyway.
+    pub fn typed(
+        check: impl Fn(Params<'_>) -> Result<(), Error> + Send + Sync + 'static,
+        run: impl Fn(Params<'_>, &Call, &mut Vec<u8>) -> Result<(), Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self::of(Box::new(check), Box::new(run), Checking::ByHandler)
     }
 
     /// A handler of raw params, `_meta` included where it is there; [`Params::decode`] leaves it out.
     pub fn raw(
         function: impl Fn(Params<'_>, &Call) -> Result<Box<RawValue>, Error> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            run: Arc::new(function),
-            check: Arc::new(|_| Ok(())),
-            pace: Arc::default(),
-            streams: Streams::default(),
-        }
+        let run = move |params: Params<'_>, call: &Call, result: &mut Vec<u8>| {
+            result.extend_from_slice(function(params, call)?.get().as_bytes());
+            Ok(())
+        };
+        Self::of(Box::new(|_| Ok(())), Box::new(run), Checking::Before)
     }
 
-    /// The same handler, with a way to tell whether params can be taken without running it.
-    #[must_use]
-    pub fn with_check(
-        mut self,
-        check: impl Fn(Params<'_>) -> Result<(), Error> + Send + Sync + 'static,
-    ) -> Self {
-        self.check = Arc::new(check);
-        self
+    fn of(check: Box<Check>, run: Box<Run>, checking: Checking) -> Self {
+        let parts = Parts { run, check, pace: RunningMean::default(), checking };
+        Self { parts: Arc::new(parts), streams: Streams::default() }
     }
 
     /// The same handler, its calls having an [output](Call::output) stream. A caller without streams finds no
@@ -134,6 +149,14 @@ impl Handler {
         self.streams.input = true;
         self
     }
+}
+
+/// Appends the JSON text of a handler's result.
+///
+/// # Errors
+/// -32603 where it has none.
+pub fn write_result(result: &(impl Serialize + ?Sized), into: &mut Vec<u8>) -> Result<(), Error> {
+    write_json(into, result).map_err(|fault| error::internal(format!("the result has no JSON form: {fault}")))
 }
 
 /// What is done about a notification, its types taken away.

@@ -6,13 +6,12 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
-
 use super::alarms::Alarm;
 use super::error::CallError;
+use super::returned::Returned;
 use super::seat::Offer;
 use super::stream::{Inbox, Items, Outlet, StreamFault};
-use super::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use super::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, PoisonError};
 use super::timer::later_than;
 use crate::lifecycle::messages::Progress;
 
@@ -28,6 +27,8 @@ pub(super) struct Slot {
     changed: Condvar,
     /// What its input may still send, where it has one.
     input: Option<Outlet>,
+    /// Something was asked of this side in its handling, or told.
+    called_back: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -37,7 +38,7 @@ struct SlotState {
     progress_bytes: usize,
     /// What came of its output, where it has one.
     output: Option<Inbox>,
-    outcome: Option<Result<Box<RawValue>, CallError>>,
+    outcome: Option<Result<Returned, CallError>>,
     /// The caller asked for the call to end.
     cancel: Option<CancelRequest>,
     rest: Rest,
@@ -81,7 +82,7 @@ struct CancelRequest {
 pub(super) enum Told {
     Progress(Progress),
     Items(Items),
-    Settled(Result<Box<RawValue>, CallError>),
+    Settled(Result<Returned, CallError>),
     TimedOut,
 }
 
@@ -95,7 +96,7 @@ impl Slot {
     }
 
     /// Sets the outcome, unless there is one.
-    pub(super) fn settle(&self, outcome: Result<Box<RawValue>, CallError>) {
+    pub(super) fn settle(&self, outcome: Result<Returned, CallError>) {
         let mut state = self.lock();
         state.outcome.get_or_insert(outcome);
         self.wake(state);
@@ -123,9 +124,23 @@ impl Slot {
         quiet
     }
 
+    /// What the call returned, where nobody took that.
+    pub(super) fn take_returned(&self) -> Option<Returned> {
+        self.lock().outcome.take()?.ok()
+    }
+
     /// What the input of the call may still send, where it has one.
     pub(super) fn input(&self) -> Option<&Outlet> {
         self.input.as_ref()
+    }
+
+    /// Something was asked of this side in the handling of the call.
+    pub(super) fn call_back(&self) {
+        self.called_back.store(true, Ordering::Release);
+    }
+
+    pub(super) fn was_called_back(&self) -> bool {
+        self.called_back.load(Ordering::Acquire)
     }
 
     fn end_input(&self) {
@@ -299,6 +314,16 @@ mod tests {
         slot.settle(Err(CallError::Refused(String::new())));
         assert!(matches!(slot.tell(Some(Instant::now())), Ok(Told::Progress(_))));
         assert!(matches!(slot.tell(None), Ok(Told::Settled(Err(CallError::Refused(_))))));
+    }
+
+    #[test]
+    fn so_many_reports_are_kept_and_the_oldest_go() {
+        let slot = Slot::default();
+        (0..PROGRESS_KEPT).for_each(|_| slot.progress(report(0)));
+        assert_eq!(slot.lock().progress.len(), PROGRESS_KEPT);
+        slot.progress(report(1));
+        let state = slot.lock();
+        assert_eq!((state.progress.len(), state.progress_bytes), (PROGRESS_KEPT, 1));
     }
 
     #[test]

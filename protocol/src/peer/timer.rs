@@ -1,5 +1,5 @@
 //! Things to do later: one thread for the process, asleep until the next one is due, and gone from the
-//! schedule for good where there is none.
+//! schedule for good where there is none. Hosts have what they do later done by it too.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -28,10 +28,10 @@ static TIMER: Timer = Timer {
 
 /// Names a task that is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket(Instant, u64);
+pub struct Ticket(Instant, u64);
 
 /// The time after that long; a century from now where the clock does not reach so far.
-pub(super) fn later(after: Duration) -> Instant {
+pub fn later(after: Duration) -> Instant {
     later_than(Instant::now(), after)
 }
 
@@ -41,8 +41,8 @@ pub(super) fn later_than(since: Instant, after: Duration) -> Instant {
     since + after.min(CENTURY)
 }
 
-/// Runs a short task at that time, on the timer's thread.
-pub(super) fn at(due: Instant, task: Task) -> Ticket {
+/// Runs a short task at that time, on the timer's thread. It must not wait.
+pub fn at(due: Instant, task: Task) -> Ticket {
     let timer = &TIMER;
     let mut schedule = timer.lock();
     if !schedule.runs {
@@ -61,7 +61,7 @@ pub(super) fn at(due: Instant, task: Task) -> Ticket {
 }
 
 /// Leaves a task undone, if it was not done already.
-pub(super) fn forget(ticket: Ticket) {
+pub fn forget(ticket: Ticket) {
     let task = TIMER.lock().tasks.remove(&(ticket.0, ticket.1));
     drop(task); // With whatever it holds, and so not under the lock.
 }

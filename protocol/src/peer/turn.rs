@@ -50,10 +50,15 @@ pub(super) fn start(connection: &Connection) {
 /// Waits until there is something to tell the caller of that call, reading for all meanwhile if nobody else does.
 pub(super) fn wait(connection: &Connection, id: u64, slot: &Arc<Slot>, deadline: Option<Instant>) -> Told {
     let seat = &connection.inner.seat;
+    // Whether the time is over is asked only once some has passed.
+    let mut first = slot.news(deadline).err();
     loop {
-        let until = match slot.tell(deadline) {
-            Ok(told) => return told,
-            Err(until) => until,
+        let until = match first.take() {
+            Some(until) => until,
+            None => match slot.tell(deadline) {
+                Ok(told) => return told,
+                Err(until) => until,
+            },
         };
         let mut turn = match seat.take(Part::Caller) {
             Ok(turn) => turn,

@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 use super::answer::Flush;
 use super::call::Call;
 use super::connection::Connection;
+use super::dispatch;
 use super::inflight::Incoming;
+use super::scratch::Scratch;
 use super::service::Handler;
-use crate::wire::{OwnedParams, RequestId, error};
+use crate::wire::encode::ResultLine;
+use crate::wire::{Error, ErrorCode, Message, OwnedParams, Params, RequestId, decode, error};
 
 /// A handler that takes longer than this is handed to a worker where more requests wait to be read …
 const SLOW: Duration = Duration::from_micros(50);
@@ -22,7 +25,38 @@ pub(super) struct Work {
     connection: Connection,
     incoming: Arc<Incoming>,
     handler: Handler,
-    params: OwnedParams,
+    given: Given,
+}
+
+/// What a request gave its handler.
+pub(super) enum Given {
+    Params(OwnedParams),
+    /// A line that ends with so many bytes of params and a brace. Whether that is so, the handler finds out.
+    Line {
+        line: Box<str>,
+        params: usize,
+    },
+}
+
+impl Given {
+    fn params(&self) -> Params<'_> {
+        match self {
+            Self::Params(params) => params.as_params(),
+            Self::Line { line, params } => {
+                let end = line.len() - 1;
+                Params::unchecked(&line[end - params..end])
+            }
+        }
+    }
+
+    /// The line, where it is not what it seemed: no message, or one with more members than those seen.
+    fn otherwise(&self) -> Option<&str> {
+        let Self::Line { line, .. } = self else { return None };
+        match decode(line.as_bytes()) {
+            Ok(Message::Request(request)) if request.params.get() == self.params().get() => None,
+            _ => Some(line),
+        }
+    }
 }
 
 impl Work {
@@ -30,14 +64,14 @@ impl Work {
         connection: Connection,
         incoming: Arc<Incoming>,
         handler: Handler,
-        params: OwnedParams,
+        given: Given,
     ) -> Self {
-        Self { connection, incoming, handler, params }
+        Self { connection, incoming, handler, given }
     }
 
-    /// How long this handler is expected to take.
+    /// How long this handler is expected to keep its thread.
     pub(super) fn pace(&self) -> Pace {
-        self.handler.pace.judge()
+        self.handler.parts.pace.judge()
     }
 
     /// Whether it was called in the handling of that call of this side.
@@ -51,17 +85,35 @@ impl Work {
         self.incoming.counted && !self.handler.streams.any() && !self.connection.inner.lane.is_running()
     }
 
-    /// Runs the handler and answers.
+    /// Runs the handler and answers; not, where nobody waits for the answer any more.
     pub(super) fn run(self, flush: Flush) {
-        let Self { connection, incoming, handler, params } = self;
         let started = Instant::now();
+        if self.incoming.counted
+            && let Some(fault) = self.incoming.ended_by(|| started)
+        {
+            // The line may be another than it seemed, of a request that somebody waits for.
+            return self.answer_instead(&fault, |work| work.run(flush));
+        }
+        let Self { connection, incoming, handler, given } = self;
+        let handler = handler.parts;
         let call = Call::new(connection.clone(), Arc::clone(&incoming));
-        let run = || (handler.run)(params.as_params(), &call);
+        let mut line = Scratch::take();
+        let begun = ResultLine::begin(&mut line, &incoming.id);
+        let run = || (handler.run)(given.params(), &call, &mut line);
         let outcome = match catch_unwind(AssertUnwindSafe(run)) {
             Ok(outcome) => outcome,
             Err(_) => Err(error::internal(format!("the handler of {} panicked", incoming.method))),
         };
-        handler.pace.record(incoming.worked(started.elapsed()));
+        if let Err(fault) = &outcome
+            && fault.code == ErrorCode::InvalidParams
+            && let Some(line) = given.otherwise()
+        {
+            if let Some(work) = dispatch::take_anew(&connection, &incoming.id, line) {
+                work.run(flush);
+            }
+            return;
+        }
+        handler.pace.record(incoming.worked_at_a_time(started.elapsed()));
         let outcome = match incoming.failed().map_or(outcome, Err) {
             // Whatever the work failed of, it was told to stop.
             Err(fault) if incoming.is_cancelled() && fault.code.code() != error::CANCELLED => {
@@ -69,18 +121,33 @@ impl Work {
             }
             outcome => outcome,
         };
-        connection.answer(&incoming.id, &outcome, flush);
+        connection.end_answer(&mut line, &incoming.id, begun, outcome.as_ref().copied());
+        connection.answer(&incoming.id, &mut line, flush);
     }
 
     /// There is no thread to run it.
     pub(super) fn refuse(self) {
         let limit = u64::from(self.connection.inner.limits.max_in_flight);
-        let fault = error::overloaded("requests at once: no thread can be started", limit);
-        self.connection.answer_urgent(&self.incoming.id, &Err(fault));
+        self.answer_instead(
+            &error::overloaded("requests at once: no thread can be started", limit),
+            Self::refuse,
+        );
+    }
+
+    /// Answers in the handler's stead, which does not run. Where the line is not what it seemed, `otherwise` gets what it
+    /// is, if that is a request.
+    fn answer_instead(self, fault: &Error, otherwise: impl FnOnce(Self)) {
+        if let Some(line) = self.given.otherwise() {
+            if let Some(work) = dispatch::take_anew(&self.connection, &self.incoming.id, line) {
+                otherwise(work);
+            }
+            return;
+        }
+        self.connection.answer_urgent(&self.incoming.id, &Err(fault.clone()));
     }
 }
 
-/// How long a handler takes.
+/// How long a handler keeps its thread at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pace {
     /// It never ran.
@@ -93,7 +160,7 @@ pub(super) enum Pace {
     VerySlow,
 }
 
-/// The running mean of how long a handler takes; nanoseconds, and one more than that so that 0 is "it never ran".
+/// The running mean of how long a handler keeps its thread; nanoseconds, and one more than that so that 0 is "it never ran".
 #[derive(Debug, Default)]
 pub(super) struct RunningMean(AtomicU64);
 

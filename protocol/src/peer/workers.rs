@@ -52,7 +52,8 @@ pub(super) fn spawn(job: Job) -> Result<(), Job> {
     }
 }
 
-fn run(job: Job) {
+/// Runs a job on this thread.
+pub(super) fn run(job: Job) {
     // A handler's panic is caught where its answer is made; what comes through here is reported by the panic hook
     // and must not cost the pool a thread.
     let _panic = catch_unwind(AssertUnwindSafe(job));

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connection, Side};
 use super::error::CloseReason;
-use super::outbox::{Pen, SendError, Wrote};
+use super::outbox::{Bound, Offered, Pen, SendError, Wrote};
 use super::{timer, workers};
 
 /// A plugin that no longer reads may have answered, or said on stdout why, before it ended: so long, after a
@@ -17,24 +17,49 @@ const TRY_AGAIN: Duration = Duration::from_millis(10);
 
 impl Connection {
     /// Sends a line, waiting for room in the queue until the deadline.
-    pub(super) fn send(&self, line: &[u8], deadline: Option<Instant>) -> Result<(), SendError> {
-        self.queue(line, deadline)?;
+    pub(super) fn send(
+        &self,
+        line: &mut Vec<u8>,
+        bound: Bound,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendError> {
+        self.queue(line, bound, deadline)?;
         self.write_out();
         Ok(())
     }
 
     /// Queues a line, waiting for room until the deadline. It is sent with [`write_out`](Self::write_out).
-    pub(super) fn queue(&self, line: &[u8], deadline: Option<Instant>) -> Result<(), SendError> {
+    pub(super) fn queue(
+        &self,
+        line: &mut Vec<u8>,
+        bound: Bound,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendError> {
         self.check_open()?;
-        self.inner.outbox.wait_for_room(line.len(), deadline)?;
-        self.put(line)
+        let outbox = &self.inner.outbox;
+        if self.inner.transcript.is_none() {
+            return outbox.put(line, bound, deadline);
+        }
+        outbox.wait_for_room(line.len(), bound, deadline)?;
+        self.record_sent(line);
+        outbox.push(line)
     }
 
     /// Queues a line where there is room, without waiting; says whether there was.
-    pub(super) fn try_queue(&self, line: &[u8]) -> Result<bool, SendError> {
+    pub(super) fn try_queue(&self, line: &mut Vec<u8>) -> Result<bool, SendError> {
+        if self.inner.transcript.is_some() {
+            // The time to wait is over.
+            return match self.queue(line, Bound::Calls, Some(Instant::now())) {
+                Err(SendError::TimedOut) => Ok(false),
+                queued => queued.map(|()| true),
+            };
+        }
         self.check_open()?;
-        // Those who ask at once may pass the bound by a line each, as those who wait.
-        Ok(self.inner.outbox.has_room(line.len()) && self.put(line).map(|()| true)?)
+        match self.inner.outbox.offer(line) {
+            Offered::Queued => Ok(true),
+            Offered::NoRoom => Ok(false),
+            Offered::Closed => Err(SendError::Closed),
+        }
     }
 
     fn check_open(&self) -> Result<(), SendError> {
@@ -42,11 +67,6 @@ impl Connection {
             (Side::Host, Some(_)) => Err(SendError::Closed),
             _ => Ok(()),
         }
-    }
-
-    fn put(&self, line: &[u8]) -> Result<(), SendError> {
-        self.record_sent(line);
-        self.inner.outbox.push(line)
     }
 
     /// Sends what the reader itself has to say; never waits.

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::error::Error;
 use super::id::RequestId;
+use super::json;
 use super::params::{Meta, Params, may_have_meta};
 
 /// The deepest nesting that may be sent; the message's own object is 1 (`JSON-6`).
@@ -75,13 +76,38 @@ pub fn notification(
 /// # Errors
 /// [`EncodeError`]; the buffer is unchanged then.
 pub fn result(out: &mut Vec<u8>, limit: usize, id: &RequestId, result: &RawValue) -> Result<(), EncodeError> {
-    line(out, limit, |out| {
+    let line = ResultLine::begin(out, id);
+    out.extend_from_slice(result.get().as_bytes());
+    line.end(out, limit)
+}
+
+/// A response whose result is being written into the buffer, by whoever knows its type.
+pub(crate) struct ResultLine {
+    start: usize,
+}
+
+impl ResultLine {
+    /// Writes what comes before the JSON text of the result.
+    pub(crate) fn begin(out: &mut Vec<u8>, id: &RequestId) -> Self {
+        let start = out.len();
         out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-        serde_json::to_writer(&mut *out, id)?;
+        serde_json::to_writer(&mut *out, id).expect("an id has a JSON form");
         out.extend_from_slice(b",\"result\":");
-        out.extend_from_slice(result.get().as_bytes());
-        Ok(())
-    })
+        Self { start }
+    }
+
+    /// Writes what comes after it.
+    ///
+    /// # Errors
+    /// [`EncodeError`]; the buffer is as it was before the line then.
+    pub(crate) fn end(self, out: &mut Vec<u8>, limit: usize) -> Result<(), EncodeError> {
+        line_from(out, self.start, limit, |_| Ok(()))
+    }
+
+    /// Takes the line back.
+    pub(crate) fn undo(self, out: &mut Vec<u8>) {
+        out.truncate(self.start);
+    }
 }
 
 /// A response with an error; `None` where the request's id is not known.
@@ -98,7 +124,7 @@ pub fn error(
         out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         serde_json::to_writer(&mut *out, &id)?;
         out.extend_from_slice(b",\"error\":");
-        serde_json::to_writer(&mut *out, error)?;
+        json::write(out, error)?;
         Ok(())
     })
 }
@@ -114,7 +140,7 @@ fn call(
     let before = out.len();
     out.extend_from_slice(b",\"params\":");
     let start = out.len();
-    serde_json::to_writer(&mut *out, params)?;
+    json::write(out, params)?;
     if &out[start..] == b"null" {
         out.truncate(start);
         out.extend_from_slice(b"{}");
@@ -156,14 +182,23 @@ fn line(
     body: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
 ) -> Result<(), EncodeError> {
     let start = out.len();
+    line_from(out, start, limit, body)
+}
+
+/// Ends the line that began at `start`.
+fn line_from(
+    out: &mut Vec<u8>,
+    start: usize,
+    limit: usize,
+    body: impl FnOnce(&mut Vec<u8>) -> Result<(), EncodeError>,
+) -> Result<(), EncodeError> {
     let checked = body(out).and_then(|()| {
         out.push(b'}');
         // Outside strings a newline is white space; inside, it is always escaped. So only raw values
         // that someone else formatted have any, and a space serves as well.
-        for byte in &mut out[start..] {
-            if matches!(*byte, b'\n' | b'\r') {
-                *byte = b' ';
-            }
+        if let Some(at) = memchr::memchr2(b'\n', b'\r', &out[start..]) {
+            let breaks = out[start + at..].iter_mut().filter(|byte| matches!(**byte, b'\n' | b'\r'));
+            breaks.for_each(|byte| *byte = b' ');
         }
         let written = &out[start..];
         if written.len() > limit {
@@ -182,8 +217,10 @@ fn line(
 }
 
 fn is_too_deep(json: &[u8]) -> bool {
-    // Most messages have too few brackets in all to be too deep.
-    if memchr::memchr2_iter(b'{', b'[', json).nth(MAX_DEPTH).is_none() {
+    // Most messages are too short, or have too few brackets in all, to be too deep. To count is a matter of
+    // nanoseconds.
+    let brackets = |kind| memchr::memchr_iter(kind, json).count();
+    if json.len() <= 2 * MAX_DEPTH || brackets(b'{') + brackets(b'[') <= MAX_DEPTH {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);

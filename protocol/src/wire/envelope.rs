@@ -140,7 +140,11 @@ pub fn decode(line: &[u8]) -> Result<Message<'_>, Malformed> {
         Some(b'{') => {}
         first => return Err(not_an_object(text, first)),
     }
-    let members: Members = serde_json::from_str(text).map_err(|e| Malformed::Parse(e.to_string()))?;
+    let not_json = |fault: serde_json::Error| Malformed::Parse(fault.to_string());
+    let members: Members = serde_json::from_str(text).map_err(not_json)?;
+    if members.names == Names::ToCheck {
+        serde_json::from_str::<IgnoredAny>(text).map_err(not_json)?;
+    }
     members.classify()
 }
 
@@ -168,6 +172,17 @@ struct Members<'a> {
     error: Option<&'a RawValue>,
     /// A member of the envelope that came twice.
     duplicate: Option<&'static str>,
+    names: Names,
+}
+
+/// Whether the names of the members are JSON. `serde_json` does not look whether one that is taken as bytes has control
+/// characters, which JSON has only as escapes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Names {
+    #[default]
+    Sound,
+    /// One has a control character, by an escape or as it is.
+    ToCheck,
 }
 
 impl<'a> Members<'a> {
@@ -291,7 +306,10 @@ impl<'de> Visitor<'de> for MembersVisitor {
                 Key::Params => ("params", &mut members.params),
                 Key::Result => ("result", &mut members.result),
                 Key::Error => ("error", &mut members.error),
-                Key::Other => {
+                Key::Other(names) => {
+                    if names == Names::ToCheck {
+                        members.names = names;
+                    }
                     map.next_value::<IgnoredAny>()?;
                     continue;
                 }
@@ -312,7 +330,7 @@ enum Key {
     Params,
     Result,
     Error,
-    Other,
+    Other(Names),
 }
 
 impl<'de> Deserialize<'de> for Key {
@@ -331,7 +349,8 @@ impl<'de> Deserialize<'de> for Key {
                     b"params" => Key::Params,
                     b"result" => Key::Result,
                     b"error" => Key::Error,
-                    _ => Key::Other,
+                    name if name.iter().any(|byte| *byte < b' ') => Key::Other(Names::ToCheck),
+                    _ => Key::Other(Names::Sound),
                 })
             }
         }
@@ -460,6 +479,13 @@ mod tests {
         check(r#"{"level":"info"}"#, "no envelope");
         check(r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":""}}"#, "unaddressed -32700");
         assert!(matches!(decode(b"{\"jsonrpc\":\"2.0\",\"x\":\"\xff\"}"), Err(Malformed::Parse(_))));
+    }
+
+    #[test]
+    fn a_name_has_control_characters_as_escapes_only() {
+        check(r#"{"jsonrpc":"2.0","a\u0000\n":1,"id":1,"method":"m"}"#, "request 1 m");
+        check("{\"jsonrpc\":\"2.0\",\"a\0\":1,\"id\":1,\"method\":\"m\"}", "parse");
+        check("{\"jsonrpc\":\"2.0\",\"\\n\t\":1,\"id\":1,\"method\":\"m\"}", "parse");
     }
 
     #[test]

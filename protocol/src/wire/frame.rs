@@ -28,7 +28,9 @@ pub enum Frame<'a> {
     },
 }
 
-/// How much room a read gets at least. A pipe holds 64 KiB, so one read can empty it.
+/// How much room a read gets at first: most connections have short lines, and are idle most of the time.
+const FIRST_READ: usize = 8 * 1024;
+/// How much it gets at least, once reads were filled. A pipe holds 64 KiB, so one read can empty it.
 const READ_SIZE: usize = 64 * 1024;
 /// A buffer larger than this is given back when it is empty.
 const KEEP_SIZE: usize = 256 * 1024;
@@ -51,6 +53,8 @@ pub struct LineDecoder {
     /// Up to here there is no LF.
     scanned: usize,
     filled: usize,
+    /// How much room the next read gets at least.
+    room: usize,
     limit: usize,
     /// The size so far of a line that is being dropped, and the limit it passed.
     dropping: Option<(usize, usize)>,
@@ -65,6 +69,7 @@ impl LineDecoder {
             start: 0,
             scanned: 0,
             filled: 0,
+            room: FIRST_READ,
             limit,
             dropping: None,
             at_stream_start: true,
@@ -88,12 +93,13 @@ impl LineDecoder {
         self.move_to_front();
         if self.filled == 0 && self.buffer.len() > KEEP_SIZE {
             self.buffer = Vec::new();
+            self.room = FIRST_READ;
         }
-        if self.buffer.len() - self.filled < READ_SIZE {
+        if self.buffer.len() - self.filled < self.room {
             // Grow by doubling, so that a long line is copied a few times only, but not past what
             // the limit can ask for.
             let ceiling = self.limit.saturating_add(1 + READ_SIZE);
-            let wanted = (self.buffer.len() * 2).min(ceiling).max(self.filled + READ_SIZE);
+            let wanted = (self.buffer.len() * 2).min(ceiling).max(self.filled + self.room);
             self.buffer.resize(wanted, 0);
         }
         &mut self.buffer[self.filled..]
@@ -106,6 +112,9 @@ impl LineDecoder {
     pub fn advance(&mut self, count: usize) {
         assert!(count <= self.buffer.len() - self.filled, "advanced past the space given");
         self.filled += count;
+        if self.filled == self.buffer.len() {
+            self.room = (2 * self.room).min(READ_SIZE);
+        }
     }
 
     /// Copies bytes in; for tests and for sources that are not read into a buffer.
@@ -274,6 +283,25 @@ mod tests {
         assert_eq!(decoder.next(), Some(Frame::Line { text: b"a", size: 2 }));
         decoder.set_limit(4);
         assert_eq!(decoder.next(), Some(Frame::Line { text: b"abcd", size: 5 }));
+    }
+
+    #[test]
+    fn reads_that_are_filled_get_more_room() {
+        let mut decoder = LineDecoder::new(1 << 20);
+        let read = |decoder: &mut LineDecoder, count: usize| {
+            decoder.space()[..count].fill(b'\n');
+            decoder.advance(count);
+            assert_eq!(decoder.next(), None);
+        };
+        for _ in 0..1000 {
+            read(&mut decoder, 1000);
+        }
+        assert_eq!(decoder.buffer.len(), FIRST_READ);
+        for _ in 0..100 {
+            let all = decoder.space().len();
+            read(&mut decoder, all);
+        }
+        assert_eq!(decoder.buffer.len(), READ_SIZE);
     }
 
     #[test]

@@ -14,7 +14,9 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAn
 use serde_json::value::RawValue;
 
 use super::error::{Error, ParamFault, invalid_params, shorten};
+use super::glance::split_number;
 use super::id::RequestId;
+use super::text::without_value;
 
 const META: &str = "_meta";
 
@@ -28,6 +30,11 @@ impl<'a> Params<'a> {
 
     pub(super) fn new(raw: Option<&'a RawValue>) -> Self {
         Self(raw.map(RawValue::get))
+    }
+
+    /// Params that were only [glanced](super::glance) at: decoding them says whether they are JSON at all.
+    pub(crate) fn unchecked(text: &'a str) -> Self {
+        Self(Some(text))
     }
 
     /// Params from the JSON text of an object.
@@ -78,7 +85,10 @@ impl<'a> Params<'a> {
         let mut json = serde_json::Deserializer::from_str(self.get());
         let members = Members { inner: &mut json, unknown, refused: &RefCell::new(None) };
         // To know at every moment where one is costs more than the decoding; only a fault is looked for again.
-        T::deserialize(members).or_else(|_| self.decode_with_path(unknown))
+        match T::deserialize(members) {
+            Ok(decoded) if json.end().is_ok() => Ok(decoded),
+            _ => self.decode_with_path(unknown),
+        }
     }
 
     #[cold]
@@ -86,7 +96,7 @@ impl<'a> Params<'a> {
         let refused = RefCell::new(None);
         let mut json = serde_json::Deserializer::from_str(self.get());
         let members = Members { inner: &mut json, unknown, refused: &refused };
-        serde_path_to_error::deserialize(members).map_err(|fault| {
+        let decoded = serde_path_to_error::deserialize(members).map_err(|fault| {
             let path = match refused.take() {
                 Some(name) => pointer_segment(&name),
                 None => pointer(fault.path()),
@@ -95,12 +105,17 @@ impl<'a> Params<'a> {
             let missing = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
             let path = path + &missing.map(pointer_segment).unwrap_or_default();
             invalid_params(&[ParamFault { path, message }])
-        })
+        })?;
+        let at_end = json.end().map_err(|fault| ParamFault { path: String::new(), message: reason(&fault) });
+        at_end.map(|()| decoded).map_err(|fault| invalid_params(&[fault]))
     }
 
     /// What the caller says about the call itself. Unknown and ill-typed members are ignored.
     pub fn meta(&self) -> Meta {
         let text = self.get();
+        if let Some(meta) = Meta::at_end(text) {
+            return meta;
+        }
         // Cheap refusal first: many a message has no `_meta`, nor an escape that could spell it.
         if !may_have_meta(text.as_bytes()) {
             return Meta::default();
@@ -167,6 +182,27 @@ impl Meta {
         *self == Self::default()
     }
 
+    /// As this crate writes it: the last member of the params, with what nearly all have. Where the text is JSON it
+    /// is no part of a string, since the quote before the name would end that, nor of a member, since the last brace
+    /// would close that.
+    fn at_end(params: &str) -> Option<Self> {
+        let inner = params.strip_suffix("}}")?;
+        let (before, members) = inner.split_at(inner.rfind('{')?);
+        if !before.strip_suffix("\"_meta\":")?.ends_with([',', '{']) {
+            return None;
+        }
+        let (deadline_ms, rest) = split_number(members.strip_prefix("{\"deadlineMs\":")?)?;
+        let parent = match rest.strip_prefix(",\"parent\":") {
+            None if rest.is_empty() => None,
+            None => return None,
+            Some(id) => match split_number(id)? {
+                (id, "") => Some(RequestId::Number(id)),
+                _ => return None,
+            },
+        };
+        Some(Self { deadline_ms: Some(deadline_ms), parent, traceparent: None })
+    }
+
     fn read(raw: &RawValue) -> Self {
         #[derive(Deserialize, Default)]
         #[serde(rename_all = "camelCase", default)]
@@ -205,9 +241,10 @@ fn pointer_segment(name: &str) -> String {
     format!("/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The parser's words without its line and column, which count from nowhere the sender knows.
+/// The parser's words without the value, which may be secret or long, and without its line and column, which count from
+/// nowhere the sender knows.
 fn reason(fault: &serde_json::Error) -> String {
-    let text = fault.to_string();
+    let text = without_value(fault);
     match text.rfind(" at line ") {
         Some(at) => text[..at].to_owned(),
         None => text,
@@ -472,6 +509,15 @@ mod tests {
             meta(r#"{"_meta":{"deadlineMs":5,"parent":"p","x":1}}"#),
             Meta { deadline_ms: Some(5), parent: Some(RequestId::Text("p".into())), traceparent: None }
         );
+        for (text, parent) in [
+            (r#"{"a":1,"_meta":{"deadlineMs":5,"parent":3}}"#, Some(RequestId::Number(3))),
+            (r#"{"_meta":{"deadlineMs":5}}"#, None),
+            (r#"{"a":{"_meta":{"deadlineMs":9}},"_meta":{"deadlineMs":5}}"#, None),
+        ] {
+            assert_eq!(meta(text), Meta { deadline_ms: Some(5), parent, traceparent: None }, "{text}");
+        }
+        assert_eq!(meta(r#"{"a":{"b":1,"_meta":{"deadlineMs":9}}}"#), Meta::default());
+        assert_eq!(meta(r#"{"a":",\"_meta\":{\"deadlineMs\":9}}"}"#), Meta::default());
         assert_eq!(meta(r#"{"_meta":{"deadlineMs":"5","parent":-1,"traceparent":7}}"#), Meta::default());
         assert_eq!(meta(r#"{"_meta":7}"#), Meta::default());
         assert_eq!(meta(r#"{"a":"_meta"}"#), Meta::default());

@@ -1,6 +1,9 @@
 //! Tests of the crate from outside, one module a subject.
 
 mod arbitrary;
+mod bombs;
+mod contract;
+mod diff;
 mod differential;
 mod ends;
 mod input;
@@ -8,5 +11,6 @@ mod peer;
 mod pipelined;
 mod properties;
 mod schema;
+mod seen;
 mod spec;
 mod streams;

@@ -90,6 +90,35 @@ fn notifications_are_handled_in_order_and_before_a_later_request() {
 }
 
 #[test]
+fn what_was_cancelled_before_its_handler_began_is_not_begun() {
+    let (release, released) = channel();
+    let (began, begun) = channel();
+    let (_plugin, mut raw) = End::plugin()
+        .hear("a.note", Listener::new(move |_: Number| released.recv_timeout(PATIENCE).unwrap()))
+        .on(
+            "a.begin",
+            Handler::new(move |params: Number, _: &Call| {
+                began.send(params.n).map_err(|_| error::internal("gone"))
+            }),
+        )
+        .against_raw();
+    raw.notify("a.note", &json!({ "n": 0 }));
+    raw.request(1, "a.begin", &json!({ "n": 1 }));
+    raw.request(2, "a.begin", &json!({ "n": 2, "_meta": { "deadlineMs": 0 } }));
+    raw.request(3, "a.begin", &json!({ "n": 3 }));
+    raw.notify("rpc.cancel", &json!({ "id": 1 }));
+    raw.request(4, "rpc.ping", &json!({}));
+    raw.expect_result(4, &json!({}));
+    release.send(()).unwrap();
+    let mut answers = [raw.line(), raw.line(), raw.line()];
+    answers.sort_by_key(|answer| answer["id"].as_u64());
+    assert_eq!(answers[0]["error"]["code"], error::CANCELLED);
+    assert_eq!(answers[1]["error"]["code"], error::DEADLINE_EXCEEDED);
+    assert_eq!(answers[2]["result"], json!(null));
+    assert_eq!(begun.try_iter().collect::<Vec<_>>(), [3]);
+}
+
+#[test]
 fn an_id_in_flight_comes_twice_to_a_plugin() {
     let gate = gate();
     let (_plugin, mut raw) = End::plugin().on("a.wait", gate.handler.clone()).against_raw();
@@ -217,6 +246,23 @@ fn a_caller_cancels() {
     call.canceller().cancel(Some("enough"));
     assert!(matches!(call.wait(), Err(CallError::Cancelled)));
     assert_eq!(host.connection.unanswered(), 0);
+}
+
+#[test]
+fn a_call_is_cancelled_once() {
+    let (host, mut raw) = End::host().against_raw();
+    let call = host.connection.request("a.b", &(), patient()).unwrap();
+    let id = raw.line()["id"].clone();
+    let canceller = call.canceller();
+    canceller.cancel(Some("enough"));
+    canceller.cancel(Some("enough, I said"));
+    let cancel = raw.line();
+    assert_eq!((&cancel["method"], &cancel["params"]["id"]), (&json!("rpc.cancel"), &id));
+    drop(call);
+    raw.answer(&id, &json!(null));
+    // Whatever else was sent for that call came before the next one.
+    let _next = host.connection.request("a.c", &(), patient()).unwrap();
+    assert_eq!(raw.line()["method"], "a.c");
 }
 
 #[test]

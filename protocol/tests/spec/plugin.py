@@ -88,6 +88,7 @@ class Peer:
         self.writer = writer
         self.limits = dict(HOST_DEFAULTS)  # what the host accepts
         self.features: set[str] = set()  # what the host declared
+        self.host_methods: set[str] = set()  # those of its callbacks
         self._demo, self._reader = demo, reader
         self._places: defaultdict[int, threading.Semaphore] = defaultdict(
             lambda: threading.Semaphore(self.limits["maxInFlight"])
@@ -134,7 +135,7 @@ class Peer:
         """A request to the host on behalf of `call`. Queues where the host takes no more."""
         place = None
         if not method.startswith("rpc."):
-            if "callbacks" not in self.features:
+            if method not in self.host_methods:
                 raise RpcError(NO_METHOD)
             with self._change:
                 place = self._places[call.depth + 1]
@@ -263,6 +264,7 @@ class Peer:
             raise RpcError(DECLINED, {"reason": config["refuse"]})
         self.limits |= {name: int(value) for name, value in params.get("limits", {}).items() if name in MINIMA}
         self.features = set(params.get("capabilities", {}))
+        self.host_methods = set(params.get("capabilities", {}).get("callbacks", {}).get("methods", []))
         self.writer.limit, self._reader.limit = self.limits["maxLineBytes"], LIMITS["maxLineBytes"]
         self._state = State.READY
         features = ("cancel", "progress", "log", "streams", "callbacks")

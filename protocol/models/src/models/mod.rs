@@ -4,6 +4,7 @@ pub mod callers;
 pub mod ends;
 pub mod interrupts;
 pub mod servers;
+pub mod usages;
 pub mod writers;
 
 use std::sync::atomic::Ordering;

@@ -1,5 +1,6 @@
 //! Streams as a handler has them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -12,7 +13,9 @@ use super::pack::Pack;
 use crate::lifecycle::messages::Credit;
 use crate::lifecycle::methods;
 use crate::peer::call::Call;
-use crate::wire::{EncodeError, Error, ParamFault, encode, error};
+use crate::peer::outbox::Bound;
+use crate::peer::scratch::Scratch;
+use crate::wire::{EncodeError, Error, ParamFault, encode, error, without_value};
 
 impl Call {
     /// Where the output of this call goes; none where its method was not declared to have any.
@@ -23,8 +26,14 @@ impl Call {
 
     /// The input of this call, to be taken once; none where its method was not declared to have any.
     pub fn input<T: DeserializeOwned>(&self) -> Option<Input<'_, T>> {
-        let inlet = self.incoming.flow.input.as_ref()?;
-        Some(Input { call: self, inlet, items: None, count: 0, ended: false, item: PhantomData })
+        self.incoming.flow.input.as_ref()?;
+        Some(Input::new(Cow::Borrowed(self)))
+    }
+
+    /// The same, to be kept: the input of a call that was answered has ended.
+    pub fn into_input<T: DeserializeOwned>(self) -> Option<Input<'static, T>> {
+        self.incoming.flow.input.as_ref()?;
+        Some(Input::new(Cow::Owned(self)))
     }
 }
 
@@ -65,9 +74,9 @@ impl<T: Serialize> Output<'_, T> {
         Pack { method: methods::OUTPUT, id: self.call.id(), limit }
     }
 
-    fn send_line(&self, line: Result<Vec<u8>, EncodeError>) -> Result<(), Error> {
+    fn send_line(&self, line: Result<Scratch, EncodeError>) -> Result<(), Error> {
         let Call { connection, incoming, .. } = self.call;
-        let line = line.map_err(|fault| match fault {
+        let mut line = line.map_err(|fault| match fault {
             EncodeError::TooLarge { limit, size } => {
                 // What comes after it would be taken for all that there is.
                 incoming.fail(error::too_large(limit, Some(size)));
@@ -82,7 +91,7 @@ impl<T: Serialize> Output<'_, T> {
             NotSent::Ended => self.over(),
             NotSent::TimedOut => error::deadline_exceeded(),
         })?;
-        connection.send(&line, incoming.deadline).map_err(|_| self.over())
+        connection.send(&mut line, Bound::Calls, incoming.deadline).map_err(|_| self.over())
     }
 
     /// Nobody takes it any more.
@@ -102,8 +111,7 @@ impl<T> fmt::Debug for Output<'_, T> {
 ///
 /// A handler that has enough of it returns.
 pub struct Input<'c, T> {
-    call: &'c Call,
-    inlet: &'c Inlet,
+    call: Cow<'c, Call>,
     /// The line in hand.
     items: Option<Items>,
     /// How many were taken.
@@ -112,7 +120,15 @@ pub struct Input<'c, T> {
     item: PhantomData<fn() -> T>,
 }
 
-impl<T: DeserializeOwned> Input<'_, T> {
+impl<'c, T: DeserializeOwned> Input<'c, T> {
+    fn new(call: Cow<'c, Call>) -> Self {
+        Self { call, items: None, count: 0, ended: false, item: PhantomData }
+    }
+
+    fn inlet(&self) -> &Inlet {
+        self.call.incoming.flow.input.as_ref().expect("made for a call with input")
+    }
+
     /// -32004 or -32005 where nobody waits for the answer any more; -32602 where the item is not of the type.
     fn take(&mut self) -> Result<Option<T>, Error> {
         loop {
@@ -128,7 +144,7 @@ impl<T: DeserializeOwned> Input<'_, T> {
                 self.took(bytes);
             }
             self.call.check()?;
-            match self.inlet.wait(self.call.deadline()) {
+            match self.inlet().wait(self.call.deadline()) {
                 Received::Items(items) => self.items = Some(items),
                 Received::Complete => return Ok(None),
                 Received::Ended => {
@@ -141,7 +157,7 @@ impl<T: DeserializeOwned> Input<'_, T> {
     }
 
     fn took(&self, bytes: usize) {
-        let Some(bytes) = self.inlet.took(bytes) else { return };
+        let Some(bytes) = self.inlet().took(bytes) else { return };
         let connection = &self.call.connection;
         let mut line = Vec::with_capacity(128);
         let credit = Credit { id: self.call.id().clone(), bytes };
@@ -177,7 +193,7 @@ fn decode<T: DeserializeOwned>(item: &str, number: u64) -> Result<T, Error> {
     let mut json = serde_json::Deserializer::from_str(item);
     serde_path_to_error::deserialize(&mut json).map_err(|fault| {
         let path = crate::wire::pointer(fault.path());
-        let message = format!("item {number} of the input: {}", fault.into_inner());
+        let message = format!("item {number} of the input: {}", without_value(fault.inner()));
         error::invalid_params(&[ParamFault { path, message }])
     })
 }

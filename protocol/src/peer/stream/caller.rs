@@ -12,7 +12,10 @@ use crate::lifecycle::methods;
 use crate::peer::begin::Time;
 use crate::peer::connection::{Connection, Ended, Side};
 use crate::peer::error::CallError;
-use crate::peer::request::{PendingCall, RequestOptions, Stage, Step, decode};
+use crate::peer::outbox::Bound;
+use crate::peer::request::{PendingCall, RequestOptions, Stage, Step};
+use crate::peer::returned::decode;
+use crate::peer::scratch::Scratch;
 use crate::peer::slot::Slot;
 use crate::wire::{EncodeError, RequestId, encode};
 
@@ -145,7 +148,7 @@ impl InputSender {
         let mut line = Vec::with_capacity(128);
         let end = InputEnd { id: self.id.clone() };
         encode::notification(&mut line, self.connection.send_limit(), methods::INPUT_END, &end)?;
-        self.put(&line)?;
+        self.put(&mut line)?;
         self.finished = true;
         Ok(())
     }
@@ -159,8 +162,8 @@ impl InputSender {
         Pack { method: methods::INPUT, id: &self.id, limit }
     }
 
-    fn send_line(&self, line: Result<Vec<u8>, EncodeError>) -> Result<(), CallError> {
-        let line = line.map_err(|fault| {
+    fn send_line(&self, line: Result<Scratch, EncodeError>) -> Result<(), CallError> {
+        let mut line = line.map_err(|fault| {
             let is_too_long = matches!(fault, EncodeError::TooLarge { .. });
             let fault = CallError::from(fault);
             if is_too_long {
@@ -172,11 +175,11 @@ impl InputSender {
             NotSent::Ended => self.over(),
             NotSent::TimedOut => self.timed_out(),
         })?;
-        self.put(&line)
+        self.put(&mut line)
     }
 
-    fn put(&self, line: &[u8]) -> Result<(), CallError> {
-        let sent = self.connection.send(line, self.time.deadline);
+    fn put(&self, line: &mut Vec<u8>) -> Result<(), CallError> {
+        let sent = self.connection.send(line, Bound::Calls, self.time.deadline);
         sent.map_err(|fault| self.connection.not_sent(&fault, || self.timed_out()))
     }
 

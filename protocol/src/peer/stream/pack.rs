@@ -1,9 +1,10 @@
 //! Items into lines.
 
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
-use crate::wire::{EncodeError, RequestId, encode};
+use crate::peer::scratch::Scratch;
+use crate::wire::{EncodeError, RequestId, encode, json};
 
 /// A line takes no more than this of items that are there together, so that the receiver works on the first
 /// while the next are made. One item may be as long as its receiver takes.
@@ -25,8 +26,8 @@ struct Items<'a, T> {
 
 impl Pack<'_> {
     /// A line of these items.
-    pub(super) fn line<T: Serialize>(&self, items: &[T]) -> Result<Vec<u8>, EncodeError> {
-        let mut line = Vec::with_capacity(256);
+    pub(super) fn line<T: Serialize>(&self, items: &[T]) -> Result<Scratch, EncodeError> {
+        let mut line = Scratch::take();
         encode::notification(&mut line, self.limit, self.method, &Items { id: self.id, items })?;
         Ok(line)
     }
@@ -35,7 +36,7 @@ impl Pack<'_> {
     pub(super) fn lines<T: Serialize, E>(
         &self,
         items: &[T],
-        mut send: impl FnMut(Result<Vec<u8>, EncodeError>) -> Result<(), E>,
+        mut send: impl FnMut(Result<Scratch, EncodeError>) -> Result<(), E>,
     ) -> Result<(), E> {
         // Around the items, and between them.
         let around = self.line::<()>(&[]).map_or(usize::MAX, |line| line.len());
@@ -43,7 +44,7 @@ impl Pack<'_> {
         let mut packed: Vec<Box<RawValue>> = Vec::new();
         let mut size = around;
         for item in items {
-            let item = match to_raw_value(item) {
+            let item = match json::raw(item) {
                 Ok(item) => item,
                 Err(fault) => {
                     if !packed.is_empty() {
@@ -76,7 +77,7 @@ mod tests {
         let mut lines = Vec::new();
         let pack = Pack { method: "rpc.output", id: &RequestId::Number(1), limit };
         let done: Result<(), ()> = pack.lines(texts, |line| {
-            lines.push(line);
+            lines.push(line.map(|line| line.to_vec()));
             Ok(())
         });
         assert_eq!(done, Ok(()));
