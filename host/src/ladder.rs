@@ -57,6 +57,11 @@ pub(crate) fn descend(instance: &Instance, from: From) -> Stopped {
         let _answer = connection.call::<serde_json::Value>(methods::SHUTDOWN, &shutdown, options);
     }
     connection.shut();
+    if process.let_go() {
+        connection.abort();
+        connection.join();
+        return Stopped { exit: process.exit(), rung: if gone { Rung::Gone } else { Rung::Asked } };
+    }
     let rungs = [
         (Rung::Asked, None, timeouts.exit),
         (Rung::Terminated, Some(Signal::Terminate), timeouts.term),

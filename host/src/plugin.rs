@@ -1,32 +1,36 @@
 //! One instance of a plugin: a process, a connection, and what holds them together.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use plugline_protocol::contract::Document;
-use plugline_protocol::lifecycle::messages::Progress;
+use plugline_protocol::contract::{Document, Mismatch, Validators, Wanted};
 use plugline_protocol::lifecycle::{InitializeParams, InitializeResult, methods};
-use plugline_protocol::peer::{
-    CallError, Canceller, Connection, HandshakeError, PendingCall, RequestOptions, Setup,
-};
+use plugline_protocol::peer::{CallError, CloseReason, Connection, HandshakeError, Setup};
 use plugline_protocol::wire::escape;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::call::{CallOptions, RunningCall};
 use crate::error::{Error, Evidence, is_loss};
 use crate::event::{Event, EventKind, Events};
 use crate::ladder::{self, From as LadderFrom, Rung, Stopped};
 use crate::launch::Launch;
-use crate::process::{Command, Exit, Process};
+use crate::process::{Enforcement, Exit, MeasureState, Process};
+use crate::secrets::{Cut, Redactor};
 use crate::service::HostService;
 use crate::timeouts::Timeouts;
+use crate::transcript::Censor;
+use crate::using::Using;
 
 /// How long a failed call waits to learn how the process ended that it failed of.
 const LEARN_EXIT: Duration = Duration::from_millis(250);
+/// A line on standard error that is longer than this may come in pieces; bytes.
+const PIECE_BYTES: usize = 4 * 1024;
 
 /// A running plugin. Clones are handles of the same one; when the last is dropped, calls in flight fail and the
 /// process is stopped in the background.
@@ -48,15 +52,20 @@ impl Drop for Owner {
 }
 
 /// A process and its connection.
-#[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) connection: Connection,
     pub(crate) process: Arc<Process>,
     pub(crate) timeouts: Timeouts,
     command: String,
     hello: OnceLock<InitializeResult>,
+    /// Its manifest, which does not change, once somebody asked for it.
+    manifest: OnceLock<Arc<Document>>,
+    /// What calls are checked against, if anything; set before anyone gets a handle.
+    pub(crate) validators: OnceLock<Arc<Validators>>,
     service: Weak<HostService>,
     events: Arc<Events>,
+    /// What keeps secrets out of what is shown.
+    pub(crate) censor: Arc<Censor>,
     life: Arc<Life>,
     /// How the process had ended, if it had, when its connection was lost and nothing had been done about it.
     lost: OnceLock<Option<Exit>>,
@@ -94,40 +103,18 @@ impl Life {
     }
 }
 
-/// How a call is to be made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct CallOptions {
-    deadline: Deadline,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Deadline {
-    #[default]
-    OfThePlugin,
-    After(Duration),
-    Never,
-}
-
-impl CallOptions {
-    /// Waits at most that long for the answer.
-    pub fn timeout(timeout: Duration) -> Self {
-        Self { deadline: Deadline::After(timeout) }
-    }
-
-    /// Waits for ever.
-    pub fn no_timeout() -> Self {
-        Self { deadline: Deadline::Never }
-    }
-}
-
 impl Plugin {
     /// A plugin that is to be started: a path, or the name of a program on `PATH`.
     pub fn command(program: impl Into<PathBuf>) -> Launch {
         Launch::new(program.into())
     }
 
-    fn instance(&self) -> &Arc<Instance> {
+    pub(crate) fn instance(&self) -> &Arc<Instance> {
         &self.owner.instance
+    }
+
+    pub(crate) fn using(&self) -> Using {
+        Using::Plain(Arc::clone(self.instance()))
     }
 
     /// Shakes hands; before that, a plugin is nobody's but this crate's.
@@ -144,14 +131,24 @@ impl Plugin {
         Ok(())
     }
 
+    /// Has what passes checked from here on.
+    pub(crate) fn check_by(&self, validators: Arc<Validators>) {
+        self.instance().validators.get_or_init(|| validators);
+    }
+
     /// What the plugin said of itself in the handshake.
     pub fn hello(&self) -> &InitializeResult {
         self.instance().hello.get().expect("set before anyone gets a handle")
     }
 
-    /// The process id.
+    /// The process id; 0 of one that was attached to.
     pub fn id(&self) -> u32 {
         self.instance().process.id()
+    }
+
+    /// What of its sandbox is enforced, where it was started in one.
+    pub fn sandbox(&self) -> Option<&Enforcement> {
+        self.instance().process.sandbox()
     }
 
     /// Events of this plugin, from its start. All receivers share one queue. It stays open: the last event is
@@ -188,29 +185,7 @@ impl Plugin {
         params: &(impl Serialize + ?Sized),
         options: CallOptions,
     ) -> Result<RunningCall, Error> {
-        self.begin_as(method, options, |connection, options| connection.request(method, params, options))
-            .map(|(instance, call)| RunningCall { instance, method: method.to_owned(), call })
-    }
-
-    /// Sends a call in whatever way.
-    pub(crate) fn begin_as<C>(
-        &self,
-        method: &str,
-        options: CallOptions,
-        send: impl FnOnce(&Connection, RequestOptions) -> Result<C, CallError>,
-    ) -> Result<(Arc<Instance>, C), Error> {
-        let instance = self.instance();
-        let fail = |cause| instance.call_failed(method, cause);
-        if method.starts_with(methods::PREFIX) && !matches!(method, methods::PING | methods::DISCOVER) {
-            return Err(fail(CallError::Refused(format!("{method} is the protocol's own to call"))));
-        }
-        let timeout = match options.deadline {
-            Deadline::OfThePlugin => instance.timeouts.call,
-            Deadline::After(timeout) => Some(timeout),
-            Deadline::Never => None,
-        };
-        let call = send(&instance.connection, RequestOptions::timeout(timeout)).map_err(fail)?;
-        Ok((Arc::clone(instance), call))
+        self.using().begin(method, params, options)
     }
 
     /// Sends a notification. Waits as long as a call would where much is queued already.
@@ -218,12 +193,7 @@ impl Plugin {
     /// # Errors
     /// [`Error`] where it cannot be sent.
     pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), Error> {
-        let instance = self.instance();
-        let fail = |cause| instance.call_failed(method, cause);
-        if method.starts_with(methods::PREFIX) {
-            return Err(fail(CallError::Refused(format!("{method} is the protocol's own to send"))));
-        }
-        instance.connection.notify(method, params, instance.timeouts.call).map_err(fail)
+        self.using().notify(method, params)
     }
 
     /// Asks whether it answers, and says how long that took.
@@ -244,6 +214,21 @@ impl Plugin {
         self.call(methods::DISCOVER, &())
     }
 
+    /// Its manifest, asked for once.
+    pub(crate) fn manifest(&self) -> Result<&Arc<Document>, Error> {
+        let manifest = &self.instance().manifest;
+        match manifest.get() {
+            Some(known) => Ok(known),
+            None => {
+                let asked: Box<RawValue> = self.call(methods::DISCOVER, &())?;
+                // What differs from what is wanted is told in errors.
+                let asked = self.instance().without_secrets(asked);
+                let asked = self.instance().read(methods::DISCOVER, &asked)?;
+                Ok(manifest.get_or_init(|| Arc::new(asked)))
+            }
+        }
+    }
+
     /// Stops it: lets calls in flight end, asks it to go, and makes it. Returns when its process is reaped; a
     /// second time, with what came of the first.
     pub fn stop(&self) -> Stopped {
@@ -251,58 +236,52 @@ impl Plugin {
     }
 }
 
-/// A call that was sent. Dropping it cancels the call.
-#[derive(Debug)]
-pub struct RunningCall {
-    pub(crate) instance: Arc<Instance>,
-    pub(crate) method: String,
-    pub(crate) call: PendingCall,
-}
-
-impl RunningCall {
-    /// Waits for the result.
-    ///
-    /// # Errors
-    /// [`Error`] where there is none, or one of another type.
-    pub fn wait<R: DeserializeOwned>(self) -> Result<R, Error> {
-        let Self { instance, method, call } = self;
-        call.wait_as().map_err(|cause| instance.call_failed(&method, cause))
-    }
-
-    /// Waits for the result as it stands on the wire; progress is given to the function, in this thread.
-    ///
-    /// # Errors
-    /// [`Error`] where there is none.
-    pub fn wait_with_progress(self, progress: impl FnMut(Progress)) -> Result<Box<RawValue>, Error> {
-        let Self { instance, method, call } = self;
-        call.wait_with_progress(progress).map_err(|cause| instance.call_failed(&method, cause))
-    }
-
-    /// A handle that cancels this call from another thread.
-    pub fn canceller(&self) -> Canceller {
-        self.call.canceller()
+/// What the plugin says of itself is left out: it may say what it was given.
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Instance");
+        shown.field("command", &self.command).field("process", &self.process.id()).finish_non_exhaustive()
     }
 }
 
 impl Instance {
     /// Starts the process and opens the connection. The process is stopped when the last handle is dropped.
     pub(crate) fn spawn(
-        command: &Command,
+        launch: &Launch,
         setup: impl FnOnce(&Process) -> Setup,
-        timeouts: Timeouts,
         service: &Arc<HostService>,
         events: &Arc<Events>,
+        censor: &Arc<Censor>,
     ) -> Result<Plugin, Error> {
+        let (program, timeouts) = (launch.program(), *launch.usual_timeouts());
         let life = Arc::new(Life::default());
         let process = Arc::new(OnceLock::<Weak<Process>>::new());
         let stderr = {
             let events = Arc::clone(events);
-            move |line: &[u8]| events.send(EventKind::Stderr(escape(line)))
+            let mut cut = false;
+            move |line: &[u8]| {
+                let mut text = escape(line);
+                // Of a line that comes in pieces, a secret may stand in two of them.
+                if cut {
+                    text = events.redactor().redact_cut(text, Cut::Before);
+                }
+                cut = line.len() >= PIECE_BYTES;
+                if cut {
+                    text = events.redactor().redact_cut(text, Cut::After);
+                }
+                events.send(EventKind::Stderr(text));
+            }
         };
         let exited = {
             let (events, life, process) = (Arc::clone(events), Arc::clone(&life), Arc::clone(&process));
+            // Until it is reaped.
+            let kept = launch.kept().cloned();
             move |exit| {
+                drop(kept);
                 let Some(process) = process.wait().upgrade() else { return };
+                if let Some(why) = process.leftover() {
+                    events.send(EventKind::Leftover(why.to_owned()));
+                }
                 events.send(EventKind::Exited {
                     exit,
                     wanted: life.wanted(),
@@ -310,22 +289,36 @@ impl Instance {
                 });
             }
         };
-        let spawned = command.spawn(stderr, exited);
-        let (child, pipes) = spawned.map_err(|fault| Error::spawn(command.to_string(), fault))?;
+        let spawned = program.start(stderr, exited, timeouts.start);
+        let (child, pipes) = spawned.map_err(|fault| Error::spawn(program.to_string(), fault))?;
         process.get_or_init(|| Arc::downgrade(&child));
-        events.send(EventKind::Started { pid: child.id() });
+        events.send(match child.id() {
+            0 => EventKind::Attached,
+            pid => EventKind::Started { pid },
+        });
+        for measure in child.sandbox().into_iter().flat_map(Enforcement::unenforced) {
+            if let MeasureState::Unenforced { why, .. } = &measure.state {
+                events.send(EventKind::Unenforced { measure: measure.name, why: why.clone() });
+            }
+        }
         let connection = Connection::open(pipes, setup(&child)).map_err(|source| {
             child.signal(crate::process::Signal::Kill);
-            Error::Spawn { command: command.to_string(), source }
+            child.let_go();
+            Error::Spawn { command: program.to_string(), source: Arc::new(source) }
         })?;
         let instance = Arc::new(Self {
             connection,
             process: child,
             timeouts,
-            command: command.to_string(),
+            command: program.to_string(),
             hello: OnceLock::new(),
+            manifest: launch
+                .known_manifest()
+                .map_or_else(OnceLock::new, |known| OnceLock::from(Arc::clone(known))),
+            validators: OnceLock::new(),
             service: Arc::downgrade(service),
             events: Arc::clone(events),
+            censor: Arc::clone(censor),
             life,
             lost: OnceLock::new(),
         });
@@ -337,7 +330,15 @@ impl Instance {
         Ok(Plugin { owner: Arc::new(Owner { instance }) })
     }
 
-    fn start_failed(&self, cause: HandshakeError) -> Error {
+    pub(crate) fn command(&self) -> &str {
+        &self.command
+    }
+
+    pub(crate) fn tell(&self, kind: EventKind) {
+        self.events.send(kind);
+    }
+
+    pub(crate) fn start_failed(&self, cause: HandshakeError) -> Error {
         let evidence = match &cause {
             HandshakeError::Call(cause) => self.evidence(cause),
             HandshakeError::Fault(_) => self.known(self.process.exit()),
@@ -345,7 +346,7 @@ impl Instance {
         Error::Handshake {
             command: self.command.clone(),
             evidence: Box::new(evidence),
-            cause: Box::new(cause),
+            cause: Box::new(self.redactor().handshake_error(cause)),
         }
     }
 
@@ -354,8 +355,29 @@ impl Instance {
             command: self.command.clone(),
             method: method.to_owned(),
             evidence: Box::new(self.evidence(&cause)),
-            cause: Box::new(cause),
+            cause: Box::new(self.redactor().call_error(cause)),
         }
+    }
+
+    /// It does not have what a client of it asks for.
+    pub(crate) fn unfit(&self, wanted: &Wanted<'_>, mismatches: Vec<Mismatch>) -> Error {
+        Error::Contract {
+            command: self.command.clone(),
+            contract: wanted.contract.to_owned(),
+            version: wanted.version.to_owned(),
+            mismatches,
+        }
+    }
+
+    /// What keeps secrets from being shown.
+    pub(crate) fn redactor(&self) -> &Redactor {
+        self.events.redactor()
+    }
+
+    /// JSON text, in which no secret stands.
+    pub(crate) fn without_secrets(&self, text: Box<RawValue>) -> Box<RawValue> {
+        let clean = self.redactor().redact(text.get().to_owned());
+        if clean == text.get() { text } else { RawValue::from_string(clean).unwrap_or(text) }
     }
 
     fn evidence(&self, cause: &CallError) -> Evidence {
@@ -366,14 +388,29 @@ impl Instance {
     fn known(&self, exit: Option<Exit>) -> Evidence {
         Evidence {
             exit,
-            stderr_tail: self.process.stderr_tail(),
+            stderr_tail: self.redactor().tail(self.process.stderr_tail()),
             stray: self.service.upgrade().and_then(|service| service.stray().first.clone()),
         }
+    }
+
+    /// How it came to its end, in one line, and what is known of it.
+    pub(crate) fn end(&self) -> (String, Evidence) {
+        let evidence = self.known(self.process.exit());
+        let reason = match (self.connection.closed(), evidence.exit) {
+            (Some(reason), _) if !is_loss(reason) && !matches!(**reason, CloseReason::Local) => {
+                self.redactor().close_reason(Arc::clone(reason)).to_string()
+            }
+            (_, Some(exit)) => format!("the plugin {exit}"),
+            (_, None) => "the plugin is gone".to_owned(),
+        };
+        (reason, evidence)
     }
 
     /// The connection was lost: whether that was because the process ended. Between the closing of its
     /// descriptors and its end there is a moment.
     pub(crate) fn lost(&self) -> Option<Exit> {
+        // Of one that somebody else started, no more is seen than that.
+        self.process.let_go();
         *self.lost.get_or_init(|| self.process.wait(LEARN_EXIT))
     }
 
@@ -382,7 +419,7 @@ impl Instance {
         self.enter_stopping(false, |this| ladder::descend_later(Arc::clone(this)));
     }
 
-    fn stop_later(self: &Arc<Self>) {
+    pub(crate) fn stop_later(self: &Arc<Self>) {
         self.enter_stopping(true, |this| ladder::descend_later(Arc::clone(this)));
     }
 
@@ -395,7 +432,7 @@ impl Instance {
         }
     }
 
-    fn stop(self: &Arc<Self>) -> Stopped {
+    pub(crate) fn stop(self: &Arc<Self>) -> Stopped {
         loop {
             self.enter_stopping(true, |this| {
                 let how = ladder::descend(this, LadderFrom::Shutdown);

@@ -10,6 +10,7 @@ use plugline_protocol::wire::{Error, Params, error, escape, quote};
 
 use crate::event::{EventKind, Events};
 use crate::plugin::Instance;
+use crate::secrets::Cut;
 
 /// So many stray lines of a connection are always reported …
 const STRAY_ALWAYS: u64 = 10;
@@ -84,10 +85,11 @@ impl Service for HostService {
     fn report(&self, report: Report<'_>) {
         match report {
             Report::Stray(line) => {
-                let text = quote(line);
                 let mut stray = self.stray();
-                stray.first.get_or_insert_with(|| text.clone());
+                // The first one is always told. Nobody needs the text of the others.
                 if let Some(held_back) = stray.admit(Instant::now()) {
+                    let text = self.events.redactor().redact_cut(quote(line), Cut::After);
+                    stray.first.get_or_insert_with(|| text.clone());
                     self.events.send(EventKind::Stray { text, held_back });
                 }
             }

@@ -5,12 +5,16 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use plugline_protocol::lifecycle::messages::Progress;
-use plugline_protocol::peer::{Canceller, InputSender};
+use plugline_protocol::peer::{CallError, Canceller, InputSender};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
+use crate::call::{CallOptions, RunningCall, may_be_repeated};
 use crate::error::Error;
-use crate::plugin::{CallOptions, Instance, Plugin, RunningCall};
+use crate::plugin::{Instance, Plugin};
+use crate::supervisor::Again;
+use crate::using::Using;
 
 /// The call's deadline holds for all of it, the last item and the summary included.
 impl Plugin {
@@ -40,11 +44,7 @@ impl Plugin {
         params: &(impl Serialize + ?Sized),
         options: CallOptions,
     ) -> Result<OutputStream<T, R>, Error> {
-        let (instance, call) = self.begin_as(method, options, |connection, options| {
-            connection.request(method, params, options.output())
-        })?;
-        let call = RunningCall { instance, method: method.to_owned(), call };
-        Ok(OutputStream { call, types: PhantomData })
+        self.using().stream(method, params, options)
     }
 
     /// Calls a method with input, which is sent from here on, before the result is waited for.
@@ -68,11 +68,7 @@ impl Plugin {
         params: &(impl Serialize + ?Sized),
         options: CallOptions,
     ) -> Result<(Input<I>, RunningCall), Error> {
-        let (instance, (call, sender)) = self.begin_as(method, options, |connection, options| {
-            connection.request_with_input(method, params, options)
-        })?;
-        let input = Input::new(&instance, method, sender);
-        Ok((input, RunningCall { instance, method: method.to_owned(), call }))
+        self.using().begin_with_input(method, params, options)
     }
 
     /// Calls a method with both. The input is to be sent from another thread than the one that takes the output:
@@ -86,12 +82,52 @@ impl Plugin {
         params: &(impl Serialize + ?Sized),
         options: CallOptions,
     ) -> Result<(Input<I>, OutputStream<T, R>), Error> {
-        let (instance, (call, sender)) = self.begin_as(method, options, |connection, options| {
+        self.using().stream_with_input(method, params, options)
+    }
+}
+
+impl Using {
+    pub(crate) fn stream<T: DeserializeOwned, R: DeserializeOwned>(
+        self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+        options: CallOptions,
+    ) -> Result<OutputStream<T, R>, Error> {
+        self.params_fit(method, params)?;
+        let call = self.send(method, options, |connection, options| {
+            connection.request(method, params, options.output())
+        })?;
+        let call = RunningCall { using: self, method: method.to_owned(), call, again: None };
+        Ok(OutputStream { call, seen: false, types: PhantomData })
+    }
+
+    pub(crate) fn begin_with_input<I: Serialize>(
+        self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+        options: CallOptions,
+    ) -> Result<(Input<I>, RunningCall), Error> {
+        self.params_fit(method, params)?;
+        let (call, sender) = self.send(method, options, |connection, options| {
+            connection.request_with_input(method, params, options)
+        })?;
+        let input = Input::new(self.instance(), method, sender);
+        Ok((input, RunningCall { using: self, method: method.to_owned(), call, again: None }))
+    }
+
+    pub(crate) fn stream_with_input<I: Serialize, T: DeserializeOwned, R: DeserializeOwned>(
+        self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+        options: CallOptions,
+    ) -> Result<(Input<I>, OutputStream<T, R>), Error> {
+        self.params_fit(method, params)?;
+        let (call, sender) = self.send(method, options, |connection, options| {
             connection.request_with_input(method, params, options.output())
         })?;
-        let input = Input::new(&instance, method, sender);
-        let call = RunningCall { instance, method: method.to_owned(), call };
-        Ok((input, OutputStream { call, types: PhantomData }))
+        let input = Input::new(self.instance(), method, sender);
+        let call = RunningCall { using: self, method: method.to_owned(), call, again: None };
+        Ok((input, OutputStream { call, seen: false, types: PhantomData }))
     }
 }
 
@@ -102,23 +138,62 @@ impl Plugin {
 /// item.
 pub struct OutputStream<T, R> {
     call: RunningCall,
+    /// An item of it was seen: it is not made once more then.
+    seen: bool,
     types: PhantomData<fn() -> (T, R)>,
 }
 
 impl<T: DeserializeOwned, R: DeserializeOwned> OutputStream<T, R> {
     /// Waits for the next item; progress is given to the function, in this thread.
-    pub fn next_with_progress(&mut self, progress: impl FnMut(Progress)) -> Option<Result<T, Error>> {
-        let RunningCall { instance, method, call } = &mut self.call;
-        let item = call.next_item_with_progress(progress)?;
-        Some(item.map_err(|cause| instance.call_failed(method, cause)))
+    pub fn next_with_progress(&mut self, mut progress: impl FnMut(Progress)) -> Option<Result<T, Error>> {
+        loop {
+            let RunningCall { using, method, call, again } = &mut self.call;
+            let mut progress = |report| progress(using.redactor().progress(report));
+            let item = if using.is_checked(method) {
+                let item = call.next_item_with_progress::<Box<RawValue>>(&mut progress)?;
+                item.map(|item| using.output_fits(method, &item).and_then(|()| using.read(method, &item)))
+            } else {
+                call.next_item_with_progress(&mut progress)?.map(Ok)
+            };
+            match (item, again.is_some()) {
+                (Ok(item), _) => {
+                    self.seen = true;
+                    return Some(item);
+                }
+                (Err(cause), true) if !self.seen && may_be_repeated(&cause, &call.trace()) => {
+                    if let Err(fault) = self.once_more(cause) {
+                        return Some(Err(fault));
+                    }
+                }
+                (Err(cause), _) => return Some(Err(using.call_failed(method, cause))),
+            }
+        }
+    }
+
+    /// Makes the call once more, over another instance.
+    fn once_more(&mut self, cause: CallError) -> Result<(), Error> {
+        let RunningCall { using, method, again, .. } = &mut self.call;
+        let failed = using.call_failed(method, cause);
+        let Some(again) = again.take() else { return Err(failed) };
+        self.call = again.stream::<T, R>(method, failed)?.call;
+        Ok(())
+    }
+
+    /// It may be made once more, while nothing was seen of it.
+    pub(crate) fn again(mut self, again: Option<Again>) -> Self {
+        self.call.again = again;
+        self
     }
 
     /// Waits for the summary. Items that were not taken are let go.
     ///
     /// # Errors
     /// [`Error`] where the call failed, or the summary is of another type.
-    pub fn finish(self) -> Result<R, Error> {
-        self.call.wait()
+    pub fn finish(mut self) -> Result<R, Error> {
+        if self.seen {
+            self.call.again = None;
+        }
+        self.call.wait_or(|again, method, failed| again.stream::<T, R>(method, failed)?.finish())
     }
 
     /// A handle that cancels this call from another thread.
@@ -163,6 +238,7 @@ impl<I: Serialize> Input<I> {
     /// [`Error`] where it was not sent, as the call ended (the plugin answers when it has enough) or the item
     /// cannot be. One that is longer than the plugin takes ends the call.
     pub fn send(&self, item: &I) -> Result<(), Error> {
+        self.instance.input_fits(&self.method, item)?;
         self.sender.send(item).map_err(|cause| self.instance.call_failed(&self.method, cause))
     }
 
@@ -172,6 +248,7 @@ impl<I: Serialize> Input<I> {
     /// # Errors
     /// Those of [`send`](Self::send). Of the items, those in the lines before were sent.
     pub fn send_all(&self, items: &[I]) -> Result<(), Error> {
+        items.iter().try_for_each(|item| self.instance.input_fits(&self.method, item))?;
         self.sender.send_all(items).map_err(|cause| self.instance.call_failed(&self.method, cause))
     }
 

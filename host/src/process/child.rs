@@ -3,13 +3,14 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::process::Child;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use plugline_protocol::peer::Wake;
 use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::guard::Guard;
+use super::sandbox::{Enforcement, Held};
 use super::stderr::{self, Tail};
 
 /// How a process ended.
@@ -48,25 +49,56 @@ fn signal_name(signal: i32) -> Option<&'static str> {
         libc::SIGPIPE => "SIGPIPE",
         libc::SIGALRM => "SIGALRM",
         libc::SIGTERM => "SIGTERM",
+        libc::SIGXCPU => "SIGXCPU",
+        libc::SIGXFSZ => "SIGXFSZ",
+        libc::SIGSYS => "SIGSYS",
         _ => return None,
     })
 }
 
-/// A signal of the ladder.
+/// A signal to a process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub enum Signal {
+    /// SIGINT, as a terminal sends it to all that run there. No rung of the ladder.
+    Interrupt,
+    /// SIGTERM.
     Terminate,
+    /// SIGKILL.
     Kill,
 }
 
 /// A running process, and what is known of it when it has ended.
+///
+/// A thread waits for it to end and reaps it, whether anybody holds this or not; nobody ends it by dropping this. One
+/// that somebody else started is neither signalled nor reaped: it is let go.
 #[derive(Debug)]
-pub(crate) struct Process {
-    pid: Pid,
+pub struct Process {
+    whose: Whose,
     state: Mutex<State>,
     changed: Condvar,
     ended: Arc<Wake>,
     stderr: Arc<Tail>,
+    sandbox: Option<Enforcement>,
+    /// What could not be removed after its end.
+    leftover: OnceLock<String>,
+}
+
+enum Whose {
+    /// Started here; it leads a group of that id.
+    Ours(Pid),
+    /// Started by somebody else; who is to be told when it is let go.
+    Theirs(Mutex<Option<Told>>),
+}
+
+type Told = Box<dyn FnOnce(Exit) + Send>;
+
+impl std::fmt::Debug for Whose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ours(pid) => f.debug_tuple("Ours").field(pid).finish(),
+            Self::Theirs(_) => f.write_str("Theirs"),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -116,6 +148,7 @@ impl Process {
         child: Child,
         stderr: OwnedFd,
         guarded: bool,
+        held: Option<Held>,
         listen: impl FnMut(&[u8]) + Send + 'static,
         exited: impl FnOnce(Exit) + Send + 'static,
     ) -> io::Result<Arc<Self>> {
@@ -124,24 +157,29 @@ impl Process {
         let guard = if guarded { Some(Guard::start(leader)?) } else { None };
         let pid = i32::try_from(leader).ok().and_then(Pid::from_raw).expect("a child has a process id");
         let this = Arc::new(Self {
-            pid,
+            whose: Whose::Ours(pid),
             state: Mutex::new(State::Running),
             changed: Condvar::new(),
             ended: Arc::new(Wake::new()?),
             stderr: Arc::default(),
+            sandbox: held.as_ref().map(|held| held.enforcement().clone()),
+            leftover: OnceLock::new(),
         });
         let (ended, tail) = (Arc::clone(&this.ended), Arc::clone(&this.stderr));
         let drain = std::thread::Builder::new()
             .name("plugline-stderr".into())
             .spawn(move || stderr::drain(&stderr, &ended, &tail, listen))?;
-        let reaped = Arc::clone(&this);
+        let (reaped, settles) = (Arc::clone(&this), Arc::clone(&this));
         std::thread::Builder::new().name("plugline-reaper".into()).spawn(move || {
             let settled = || {
                 // A panic there was reported by the panic hook.
                 let _panicked = drain.join();
                 drop(guard);
+                if let Some(Err(fault)) = held.map(Held::settle) {
+                    settles.leftover.get_or_init(|| fault.to_string());
+                }
             };
-            reaped.reap(child, settled, exited);
+            reaped.reap(pid, child, settled, exited);
         })?;
         Ok(this)
     }
@@ -152,10 +190,10 @@ impl Process {
 
     /// Waits for the leader to end, kills what is left of its group while the id is still its own, and only
     /// then reaps it.
-    fn reap(&self, child: Unwatched, settled: impl FnOnce(), exited: impl FnOnce(Exit)) {
-        wait_for_end(self.pid);
+    fn reap(&self, pid: Pid, child: Unwatched, settled: impl FnOnce(), exited: impl FnOnce(Exit)) {
+        wait_for_end(pid);
         let status = loop {
-            match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
+            match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
                 Err(rustix::io::Errno::INTR) => {}
                 Ok(status) => break status,
                 // The host application reaps children itself.
@@ -180,37 +218,85 @@ impl Process {
         self.changed.notify_all();
     }
 
-    /// The process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+    /// One that somebody else started; `told` is called once, when it is let go.
+    pub(crate) fn attached(told: impl FnOnce(Exit) + Send + 'static) -> io::Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            whose: Whose::Theirs(Mutex::new(Some(Box::new(told)))),
+            state: Mutex::new(State::Running),
+            changed: Condvar::new(),
+            ended: Arc::new(Wake::new()?),
+            stderr: Arc::default(),
+            sandbox: None,
+            leftover: OnceLock::new(),
+        }))
+    }
+
+    /// Has no more to do with it, where somebody else started it; says whether that is so.
+    pub(crate) fn let_go(&self) -> bool {
+        let Whose::Theirs(told) = &self.whose else { return false };
+        let told = told.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(told) = told {
+            let exit = Exit { code: None, signal: None };
+            *self.lock() = State::Reaped(exit);
+            self.ended.raise();
+            told(exit);
+            self.changed.notify_all();
+        }
+        true
+    }
+
+    /// The process id; 0, where somebody else started it.
+    pub fn id(&self) -> u32 {
+        match &self.whose {
+            Whose::Ours(pid) => pid.as_raw_nonzero().get().unsigned_abs(),
+            Whose::Theirs(_) => 0,
+        }
+    }
+
+    /// Whether somebody else started it.
+    pub fn is_attached(&self) -> bool {
+        matches!(self.whose, Whose::Theirs(_))
+    }
+
+    /// What of its sandbox is enforced, where it has one.
+    pub fn sandbox(&self) -> Option<&Enforcement> {
+        self.sandbox.as_ref()
+    }
+
+    /// Why its temporary directory could not be removed, where it has ended and that is so.
+    pub fn leftover(&self) -> Option<&str> {
+        self.leftover.get().map(String::as_str)
     }
 
     /// Raised when the process has ended and nothing more will come from it.
-    pub(crate) fn ended(&self) -> Arc<Wake> {
+    pub fn ended(&self) -> Arc<Wake> {
         Arc::clone(&self.ended)
     }
 
     /// The last lines of its standard error, escaped.
-    pub(crate) fn stderr_tail(&self) -> Vec<String> {
+    pub fn stderr_tail(&self) -> Vec<String> {
         self.stderr.lines()
     }
 
-    /// Signals the whole group, unless it was reaped: then its id may be somebody else's.
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Signals the whole group, unless it was reaped: then its id may be somebody else's. Never one that somebody else
+    /// started.
+    pub fn signal(&self, signal: Signal) {
+        let Whose::Ours(pid) = self.whose else { return };
         let state = self.lock();
         if matches!(*state, State::Running) {
             let signal = match signal {
+                Signal::Interrupt => rustix::process::Signal::INT,
                 Signal::Terminate => rustix::process::Signal::TERM,
                 Signal::Kill => rustix::process::Signal::KILL,
             };
             // Fails where nothing is left of the group, which is what is wanted.
-            let _empty = kill_process_group(self.pid, signal);
+            let _empty = kill_process_group(pid, signal);
         }
         drop(state);
     }
 
     /// How it ended, if it was reaped within that time.
-    pub(crate) fn wait(&self, at_most: Duration) -> Option<Exit> {
+    pub fn wait(&self, at_most: Duration) -> Option<Exit> {
         let deadline = Instant::now() + at_most;
         let mut state = self.lock();
         loop {
@@ -223,7 +309,7 @@ impl Process {
     }
 
     /// How it ended, if it was reaped.
-    pub(crate) fn exit(&self) -> Option<Exit> {
+    pub fn exit(&self) -> Option<Exit> {
         match *self.lock() {
             State::Running => None,
             State::Reaped(exit) => Some(exit),

@@ -12,31 +12,41 @@ use plugline_protocol::peer::Pipes;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::child::{Exit, Process};
+use super::sandbox::{self, Held, Sandbox, SandboxError};
 use super::{spawner, sys};
 
 /// The variables that a plugin inherits from its host; `LC_*` too.
 const INHERITED: [&str; 8] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"];
 
 /// What to start.
-#[derive(Debug, Clone)]
-pub(crate) struct Command {
-    pub(crate) program: PathBuf,
-    pub(crate) args: Vec<OsString>,
-    pub(crate) env: BTreeMap<OsString, OsString>,
-    pub(crate) dir: Option<PathBuf>,
+#[derive(Clone)]
+pub struct Command {
+    /// The program: a path, or a word that is looked up in `PATH`.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// What its environment has beside the variables that are inherited, or in their place.
+    pub env: BTreeMap<OsString, OsString>,
+    /// Where it runs, if not where the host does.
+    pub dir: Option<PathBuf>,
     /// Have a guard process kill what ignores the end of its host.
-    pub(crate) guard: bool,
+    pub guard: bool,
+    /// What it may reach, where that is bounded.
+    pub sandbox: Option<Sandbox>,
 }
 
 /// Why a program was not started.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SpawnError {
+pub enum SpawnError {
     /// The program itself.
     #[error("{0}")]
     Program(io::Error),
     /// What it needs: descriptors, threads.
     #[error("{0}")]
     Host(#[from] io::Error),
+    /// Its sandbox.
+    #[error("{0}")]
+    Sandbox(#[from] SandboxError),
 }
 
 /// What a pipe holds where the system grants it; bytes. Linux begins with 64 KiB, less than a chunk of a stream
@@ -54,17 +64,29 @@ fn widen(end: &impl std::os::fd::AsFd) {
 fn widen(_: &impl std::os::fd::AsFd) {}
 
 impl Command {
-    pub(crate) fn new(program: PathBuf) -> Self {
-        Self { program, args: Vec::new(), env: BTreeMap::new(), dir: None, guard: false }
+    /// A program without arguments.
+    #[must_use]
+    pub fn new(program: PathBuf) -> Self {
+        Self { program, args: Vec::new(), env: BTreeMap::new(), dir: None, guard: false, sandbox: None }
     }
 
     /// Starts it. What it writes to stderr goes to `stderr`, a line at a time; `exited` is called once, when
-    /// it is gone and reaped.
-    pub(crate) fn spawn(
+    /// it is gone and reaped. Of the pipes, `write` is its stdin and does not block; `read` is its stdout and does.
+    ///
+    /// # Errors
+    /// Where the program cannot be started, or this process has no descriptors or threads left.
+    pub fn spawn(
         &self,
         stderr: impl FnMut(&[u8]) + Send + 'static,
         exited: impl FnOnce(Exit) + Send + 'static,
     ) -> Result<(Arc<Process>, Pipes), SpawnError> {
+        let program = self.absolute_program()?;
+        let confined = self
+            .sandbox
+            .as_ref()
+            .map(|it| sandbox::confine(it, &program, self.dir.as_deref()))
+            .transpose()?;
+        let (confinement, held) = confined.unzip();
         let (child_stdin, stdin) = os_pipe::pipe()?;
         let (stdout, child_stdout) = os_pipe::pipe()?;
         let (stderr_pipe, child_stderr) = os_pipe::pipe()?;
@@ -75,21 +97,37 @@ impl Command {
         let flags = fcntl_getfl(&stdin).map_err(io::Error::from)?;
         fcntl_setfl(&stdin, flags | OFlags::NONBLOCK).map_err(io::Error::from)?;
 
-        let mut command = std::process::Command::new(self.absolute_program()?);
+        let mut command = std::process::Command::new(program);
         command
             .args(&self.args)
             .env_clear()
-            .envs(self.environment(std::env::vars_os()))
+            .envs(self.environment(std::env::vars_os(), held.as_ref()))
             .stdin(child_stdin)
             .stdout(child_stdout)
             .stderr(child_stderr);
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        sys::prepare_child(&mut command);
-        let child = spawner::spawn(command).map_err(SpawnError::Program)?;
-        let process = Process::watch(child, stderr_pipe.into(), self.guard, stderr, exited)?;
+        sys::prepare_child(&mut command, confinement);
+        let child = spawner::spawn(command).map_err(|fault| match sandbox::failure(&fault) {
+            Some(fault) => SpawnError::Sandbox(fault),
+            None => SpawnError::Program(self.explained(fault)),
+        })?;
+        let process = Process::watch(child, stderr_pipe.into(), self.guard, held, stderr, exited)?;
         Ok((process, Pipes { read: stdout.into(), write: stdin.into() }))
+    }
+
+    /// What a sandbox does not let be started looks as if it were not there.
+    fn explained(&self, fault: io::Error) -> io::Error {
+        let kind = fault.kind();
+        match &self.sandbox {
+            Some(_) if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+                let more = "in a sandbox it can start what it may read, which is its own files, the system's and what \
+                            `read` names, as far as its user may";
+                io::Error::new(kind, format!("{fault} ({more})"))
+            }
+            _ => fault,
+        }
     }
 
     /// A path is meant from where the host stands, wherever the plugin is to run.
@@ -104,16 +142,30 @@ impl Command {
     fn environment(
         &self,
         host: impl IntoIterator<Item = (OsString, OsString)>,
+        held: Option<&Held>,
     ) -> BTreeMap<OsString, OsString> {
-        let inherited = |name: &OsStr| {
-            name.to_str().is_some_and(|name| INHERITED.contains(&name) || name.starts_with("LC_"))
+        let inherited = |name: &OsStr| match held {
+            Some(_) => sandbox::inherits(name),
+            None => name.to_str().is_some_and(|name| INHERITED.contains(&name) || name.starts_with("LC_")),
         };
         let versions: Vec<String> = VERSIONS.iter().map(u32::to_string).collect();
         let mut environment: BTreeMap<OsString, OsString> =
             host.into_iter().filter(|(name, _)| inherited(name)).collect();
+        environment.extend(held.into_iter().flat_map(Held::environment));
         environment.insert(VERSIONS_VARIABLE.into(), versions.join(",").into());
         environment.extend(self.env.clone());
         environment
+    }
+}
+
+/// Of the environment only the names: what a plugin is given there may be a secret.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { program, args, env, dir, guard, sandbox } = self;
+        let names: Vec<&OsString> = env.keys().collect();
+        let mut shown = f.debug_struct("Command");
+        shown.field("program", program).field("args", args).field("env", &names);
+        shown.field("dir", dir).field("guard", guard).field("sandbox", sandbox).finish()
     }
 }
 
@@ -151,13 +203,21 @@ mod tests {
         let host = [("PATH", "/bin"), ("LANG", "de"), ("LC_ALL", "de"), ("SECRET", "s"), ("LD_PRELOAD", "x")];
         let host = host.map(|(name, value)| (name.into(), value.into()));
         let seen: Vec<(String, String)> = command
-            .environment(host)
+            .environment(host, None)
             .into_iter()
             .map(|(name, value)| (name.into_string().unwrap(), value.into_string().unwrap()))
             .collect();
         let wanted =
             [("LANG", "C"), ("LC_ALL", "de"), ("PATH", "/bin"), (VERSIONS_VARIABLE, "1"), ("TOKEN", "t")];
         assert_eq!(seen, wanted.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn what_is_in_the_environment_is_not_shown() {
+        let mut command = Command::new("plugin".into());
+        command.env.insert("TOKEN".into(), "hunter2".into());
+        let shown = format!("{command:?} {command}");
+        assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

@@ -85,6 +85,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_line_may_have_so_many_bytes_and_a_longer_one_comes_in_pieces() {
+        let lines = |length: usize| {
+            let (reader, mut writer) = os_pipe::pipe().unwrap();
+            let writing = std::thread::spawn(move || {
+                // More than a pipe holds may be written.
+                std::io::Write::write_all(&mut writer, &[vec![b'x'; length], b"\n".to_vec()].concat())
+                    .unwrap();
+            });
+            let mut lines = Vec::new();
+            let listen = |line: &[u8]| lines.push(line.len());
+            drain(&OwnedFd::from(reader), &Wake::new().unwrap(), &Tail::default(), listen);
+            writing.join().unwrap();
+            lines
+        };
+        assert_eq!(lines(TAIL_BYTES - 1), [TAIL_BYTES - 1]);
+        let pieces = lines(3 * TAIL_BYTES);
+        assert!(pieces.iter().all(|piece| *piece < 2 * TAIL_BYTES), "{pieces:?}");
+        assert_eq!(pieces.iter().sum::<usize>(), 3 * TAIL_BYTES);
+    }
+
+    #[test]
     fn the_tail_is_bounded_and_keeps_the_end() {
         let tail = Tail::default();
         for number in 0..100_000 {

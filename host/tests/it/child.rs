@@ -81,8 +81,16 @@ os.execv(sys.argv[1], sys.argv[1:])",
             host
         },
         || {
-            let error = Plugin::command("sh")
-                .args(["-c", "grep -E '^Sig(Blk|Ign)' /proc/self/status >&2"])
+            // Not a shell: one may empty its own mask, and tells nothing of what it was given.
+            let error = Plugin::command("sed")
+                .args([
+                    "-n",
+                    "-e",
+                    "/^SigBlk/w /dev/stderr",
+                    "-e",
+                    "/^SigIgn/w /dev/stderr",
+                    "/proc/self/status",
+                ])
                 .timeouts(TIMEOUTS)
                 .start()
                 .unwrap_err();

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -269,6 +271,20 @@ def flood(request: Message, params: Message) -> None:
     for _ in range(params["lines"] // at_once):
         write(line * at_once, params["descriptor"])
     write(params.get("last", "").encode(), params["descriptor"])
+    answer(request, None)
+
+
+@method
+def flood_on(request: Message, params: Message) -> None:
+    """From here on writes that line again and again, and serves meanwhile."""
+    line = params["line"].encode() + b"\n"
+    lines = line * max(1, select.PIPE_BUF // len(line))  # what is no longer is written whole
+
+    def flood_on() -> None:
+        while True:
+            os.write(params["descriptor"], lines)
+
+    threading.Thread(target=flood_on, daemon=True).start()
     answer(request, None)
 
 

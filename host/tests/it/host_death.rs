@@ -21,11 +21,11 @@ fn host() {
     assert_eq!(held, ExitCode::from(2), "without a plugin there is nothing to hold");
 }
 
-fn gone_after(scenario: &str, guard: Option<&str>) -> Duration {
+fn gone_after(scenario: &str, options: &[&str]) -> Duration {
     let processes = Processes::new();
     let (script, pids) = (script(), processes.file());
     let plugin = [python(), "-SB", script.to_str().unwrap(), scenario, "{}", pids.to_str().unwrap()];
-    let words: Vec<&str> = guard.into_iter().chain(plugin).collect();
+    let words: Vec<&str> = options.iter().copied().chain(plugin).collect();
     let mut host = Command::new(std::env::current_exe().unwrap())
         .args(["host_death::host", "--exact", "--nocapture", "--test-threads=1"])
         .env(WORDS, serde_json::to_string(&words).unwrap())
@@ -40,22 +40,30 @@ fn gone_after(scenario: &str, guard: Option<&str>) -> Duration {
     host.kill().unwrap();
     host.wait().unwrap();
     let killed = Instant::now();
-    eventually(&format!("{scenario} {guard:?} ends"), || is_gone(plugin));
+    eventually(&format!("{scenario} {options:?} ends"), || is_gone(plugin));
     killed.elapsed()
 }
 
 #[test]
 fn one_that_heeds_the_end_of_its_input() {
-    gone_after("heeds_end_of_file_only", None);
+    gone_after("heeds_end_of_file_only", &[]);
 }
 
 #[test]
 fn one_that_heeds_sigterm_only() {
-    gone_after("ignores_end_of_file", None);
+    gone_after("ignores_end_of_file", &[]);
 }
 
 #[test]
 fn one_that_heeds_nothing_but_is_guarded() {
-    assert!(gone_after("ignores_everything", Some("--guarded")) >= Duration::from_secs(4));
-    gone_after("plugin", Some("--guarded"));
+    assert!(gone_after("ignores_everything", &["--guarded"]) >= Duration::from_secs(4));
+    gone_after("plugin", &["--guarded"]);
+}
+
+/// Other privileges and another namespace change nothing of that.
+#[test]
+fn one_in_a_sandbox() {
+    gone_after("heeds_end_of_file_only", &["--sandbox"]);
+    gone_after("ignores_end_of_file", &["--sandbox"]);
+    gone_after("ignores_everything", &["--guarded", "--sandbox"]);
 }

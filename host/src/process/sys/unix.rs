@@ -4,19 +4,21 @@ use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use super::super::sandbox::Confinement;
+
 /// The first descriptor after stdin, stdout and stderr.
 const FIRST_OTHER: libc::c_uint = 3;
 /// The real-time signals of Linux included; elsewhere there are fewer, and what does not exist is refused.
 const LAST_SIGNAL: libc::c_int = 64;
 
 /// Has the child, before it becomes the program: lead a session of its own, take the default action for every
-/// signal (an ignored one would stay ignored), die with its parent (Linux), and keep no descriptor but its
-/// stdio. The standard library empties the signal mask before that.
-pub(in crate::process) fn prepare_child(command: &mut Command) {
+/// signal (an ignored one would stay ignored) and block none, die with its parent (Linux), keep no descriptor but its
+/// stdio, and, if so told, confine itself. The standard library changes the directory before that.
+pub(in crate::process) fn prepare_child(command: &mut Command, confinement: Option<Confinement>) {
     let parent = std::process::id();
     // SAFETY: the closure runs in the child of a process that may have many threads, so it may do only what is
-    // async-signal-safe: it makes system calls and touches no memory but its own stack; it neither allocates
-    // nor locks, and builds its errors from errno.
+    // async-signal-safe: it makes system calls and touches no memory but its own stack and what was made for it; it neither
+    // allocates nor locks, and builds its errors from errno.
     unsafe {
         command.pre_exec(move || {
             if libc::setsid() == -1 {
@@ -27,10 +29,25 @@ pub(in crate::process) fn prepare_child(command: &mut Command) {
                 // keeps to itself.
                 libc::signal(signal, libc::SIG_DFL);
             }
+            block_nothing()?;
             die_with(parent)?;
-            close_other_descriptors()
+            close_other_descriptors()?;
+            match &confinement {
+                Some(confinement) => confined(confinement, parent),
+                None => Ok(()),
+            }
         });
     }
+}
+
+#[cfg(target_os = "linux")]
+fn confined(steps: &Confinement, parent: u32) -> io::Result<()> {
+    super::linux::become_confined(steps, parent)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn confined(never: &Confinement, _: u32) -> io::Result<()> {
+    match *never {}
 }
 
 /// Has the child lead a session of its own and keep no descriptor but its stdio; it outlives its parent.
@@ -41,14 +58,29 @@ pub(in crate::process) fn detach(command: &mut Command) {
             if libc::setsid() == -1 {
                 return Err(io::Error::last_os_error());
             }
+            block_nothing()?;
             close_other_descriptors()
         });
     }
 }
 
+/// Empties the signal mask: a child has that of the thread that forked, and a plugin would never see what is blocked.
+fn block_nothing() -> io::Result<()> {
+    let mut none = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: both write to `none` alone, which is on this stack, and the first of them initialises it.
+    unsafe {
+        if libc::sigemptyset(none.as_mut_ptr()) == -1
+            || libc::sigprocmask(libc::SIG_SETMASK, none.as_ptr(), std::ptr::null_mut()) == -1
+        {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
 /// Asks for SIGTERM when the thread that forked ends, and makes sure that it had not ended before.
 #[cfg(target_os = "linux")]
-fn die_with(parent: u32) -> io::Result<()> {
+pub(super) fn die_with(parent: u32) -> io::Result<()> {
     // SAFETY: prctl and getppid take integers and touch no memory of this process.
     unsafe {
         if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) == -1 {

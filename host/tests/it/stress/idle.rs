@@ -28,13 +28,13 @@ fn spent(process: u32) -> Spent {
     for task in std::fs::read_dir(format!("/proc/{process}/task")).unwrap() {
         let task = task.unwrap().path();
         let number = task.file_name().unwrap().to_str().unwrap().to_owned();
-        let read = |file| std::fs::read_to_string(task.join(file)).unwrap();
-        let status = read("status");
+        let read = |file| std::fs::read_to_string(task.join(file));
+        // A thread may end while it is looked at.
+        let (Ok(status), Ok(stat)) = (read("status"), read("stat")) else { continue };
         let of = |name| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
         let count = |name| of(name).parse::<u64>().unwrap();
         let switches = count("voluntary_ctxt_switches:") + count("nonvoluntary_ctxt_switches:");
         spent.switches.insert(format!("{} {number}", of("Name:")), switches);
-        let stat = read("stat");
         let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
         spent.ticks += fields[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>();
     }

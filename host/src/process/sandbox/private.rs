@@ -1,0 +1,253 @@
+//! A plugin's own temporary directory, and its removal, whatever the plugin made of it.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::time::Duration;
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, chmod, flock, fstat, openat, renameat, stat, unlinkat,
+};
+use rustix::io::Errno;
+
+use super::rules::User;
+
+/// What the names of these directories begin with.
+const PREFIX: &str = "plugline-sandbox-";
+/// More directories within one another than a plugin makes in its life.
+const ROUNDS: usize = 1 << 20;
+/// How often a directory is emptied again, and after which time, where somebody still writes to it.
+const TRIES: usize = 100;
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A directory of one process. Whoever has it, has a lock on it: one without is left over from a host that was killed.
+#[derive(Debug)]
+pub(super) struct PrivateDirectory {
+    path: PathBuf,
+    handle: OwnedFd,
+    is_removed: bool,
+}
+
+/// Where nobody removed it, because the process never ran.
+impl Drop for PrivateDirectory {
+    fn drop(&mut self) {
+        if !self.is_removed {
+            // What is left is swept by a later host.
+            let _swept_later = self.try_remove();
+        }
+    }
+}
+
+impl PrivateDirectory {
+    /// Makes one, for that user, and removes those that were left over when the first is made.
+    pub(super) fn new(user: Option<User>) -> io::Result<Self> {
+        static SWEPT: Once = Once::new();
+        let place = std::path::absolute(std::env::temp_dir())?;
+        SWEPT.call_once(|| sweep(&place));
+        loop {
+            let closed = fs::Permissions::from_mode(0o700);
+            let path = tempfile::Builder::new().prefix(PREFIX).permissions(closed).tempdir_in(&place)?.keep();
+            let handle = open(CWD, &path)?;
+            // Between its making and the lock somebody else may sweep.
+            if flock(&handle, FlockOperation::NonBlockingLockExclusive).is_err() || !is_there(&handle, &path)
+            {
+                continue;
+            }
+            let this = Self { path, handle, is_removed: false };
+            if let Some(User { uid, gid }) = user {
+                let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+                rustix::fs::fchown(&this.handle, Some(uid), Some(gid))?;
+            }
+            return Ok(this);
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes it with all that is in it.
+    pub(super) fn remove(mut self) -> io::Result<()> {
+        self.is_removed = true;
+        self.try_remove()
+    }
+
+    fn try_remove(&self) -> io::Result<()> {
+        let mut tries = 0;
+        loop {
+            empty(&self.handle)?;
+            match fs::remove_dir(&self.path) {
+                // Who was killed may be about to end.
+                Err(fault) if fault.kind() == io::ErrorKind::DirectoryNotEmpty && tries < TRIES => {
+                    tries += 1;
+                    std::thread::sleep(PAUSE);
+                }
+                done => return done,
+            }
+        }
+    }
+}
+
+fn open(at: impl AsFd, path: impl rustix::path::Arg) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(at, path, flags, Mode::empty())
+}
+
+/// Whether that path is still that directory.
+fn is_there(handle: &OwnedFd, path: &Path) -> bool {
+    match (fstat(handle), stat(path)) {
+        (Ok(held), Ok(found)) => (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino),
+        _ => false,
+    }
+}
+
+/// Removes what hosts that were killed left there.
+fn sweep(place: &Path) {
+    // Where it cannot be read, nothing is found; who uses it is told so.
+    let Ok(entries) = fs::read_dir(place) else { return };
+    let me = rustix::process::geteuid();
+    for entry in entries.flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let Some(handle) = is_ours.then(|| open(CWD, entry.path()).ok()).flatten() else { continue };
+        let owner = fstat(&handle).map(|status| status.st_uid);
+        // Root has those that it gave to other users.
+        let may = me.is_root() || owner == Ok(me.as_raw());
+        if may && flock(&handle, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            // The next host tries again.
+            let _left = PrivateDirectory { path: entry.path(), handle, is_removed: false }.remove();
+        }
+    }
+}
+
+/// Removes all that is in a directory. Directories within are emptied into it before: so it takes neither stack nor
+/// descriptors however deep they are. No link is followed.
+fn empty(top: &OwnedFd) -> io::Result<()> {
+    let mut moved = 0_u64;
+    for _ in 0..ROUNDS {
+        let names = names(top)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        for name in names {
+            if is_unlinked(top, &name)? {
+                continue;
+            }
+            let within = accessible(top, &name)?;
+            for inner in self::names(&within)? {
+                if is_unlinked(&within, &inner)? {
+                    continue;
+                }
+                // A directory can be moved by who may write to it.
+                drop(accessible(&within, &inner)?);
+                loop {
+                    moved += 1;
+                    // A name that is there, as a file or a full directory, is not taken.
+                    match renameat(&within, &inner, top, format!("{PREFIX}{moved}")) {
+                        Ok(()) => break,
+                        Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {}
+                        Err(fault) => return Err(fault.into()),
+                    }
+                }
+            }
+            match unlinkat(top, &name, AtFlags::REMOVEDIR) {
+                // Somebody who is about to end wrote to it: in the next round, then.
+                Ok(()) | Err(Errno::NOTEMPTY) => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+    }
+    Err(io::Error::other("somebody goes on making files in it"))
+}
+
+/// Removes a file; not a directory.
+fn is_unlinked(directory: &OwnedFd, name: &CString) -> io::Result<bool> {
+    match unlinkat(directory, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => Ok(true),
+        Err(Errno::ISDIR) => Ok(false),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn names(directory: &OwnedFd) -> io::Result<Vec<CString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(entry.file_name().to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Opens a directory, which its maker may have made so that nobody may.
+fn accessible(at: &OwnedFd, name: &CString) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = openat(at, name, flags, Mode::empty())?;
+    if fstat(&directory)?.st_mode & 0o700 != 0o700 {
+        // By its descriptor: the name may be a link by now.
+        chmod(format!("/proc/self/fd/{}", directory.as_raw_fd()), Mode::RWXU)?;
+    }
+    Ok(open(at, name)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn it_is_removed_whatever_is_in_it() {
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("kept"), "x").unwrap();
+        let directory = PrivateDirectory::new(None).unwrap();
+        let path = directory.path().to_owned();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        symlink(outside.path(), path.join("link")).unwrap();
+        fs::create_dir_all(path.join("a/b/c")).unwrap();
+        symlink(outside.path(), path.join("a/b/link")).unwrap();
+        fs::write(path.join("a/b/c/file"), "x").unwrap();
+        fs::create_dir_all(path.join(format!("a/{PREFIX}1/full"))).unwrap();
+        fs::create_dir_all(path.join(format!("{PREFIX}2/full"))).unwrap();
+        fs::write(path.join(format!("{PREFIX}3")), "x").unwrap();
+        for closed in ["a/b/c", "a/b", "a"] {
+            fs::set_permissions(path.join(closed), fs::Permissions::from_mode(0o000)).unwrap();
+        }
+        directory.remove().unwrap();
+        assert!(!path.exists());
+        assert!(outside.path().join("kept").exists());
+    }
+
+    #[test]
+    fn no_depth_takes_all_descriptors_or_the_stack() {
+        let directory = PrivateDirectory::new(None).unwrap();
+        let path = directory.path().to_owned();
+        let mut at = open(CWD, &path).unwrap();
+        for _ in 0..5_000 {
+            rustix::fs::mkdirat(&at, "deeper", Mode::RWXU).unwrap();
+            at = open(&at, "deeper").unwrap();
+        }
+        directory.remove().unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_nobody_holds_is_swept_and_what_somebody_holds_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let left = place.path().join(format!("{PREFIX}left"));
+        fs::create_dir_all(left.join("deep/er")).unwrap();
+        let held = place.path().join(format!("{PREFIX}held"));
+        fs::create_dir(&held).unwrap();
+        let other = place.path().join("other");
+        fs::create_dir(&other).unwrap();
+        let lock = open(CWD, &held).unwrap();
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).unwrap();
+        sweep(place.path());
+        assert_eq!((left.exists(), held.exists(), other.exists()), (false, true, true));
+    }
+}

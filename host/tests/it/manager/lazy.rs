@@ -1,0 +1,149 @@
+//! Nothing is started before it is called, and then once.
+
+use std::sync::Barrier;
+use std::thread;
+
+use plugline_host::Kind;
+use plugline_host::manager::Query;
+
+use super::*;
+
+#[test]
+fn of_two_hundred_plugins_those_that_are_used_are_started() {
+    let bench = Bench::new();
+    for number in 0..200 {
+        bench.package(&format!("plugins/p{number}"), &format!("p{number}"), "1.0.0", &json!({}));
+    }
+    let cold = Instant::now();
+    drop(bench.manager());
+    let cold = cold.elapsed();
+    let warm = Instant::now();
+    let manager = bench.manager();
+    let warm = warm.elapsed();
+    // What it takes is for `cargo test -- --nocapture`; that nothing is parsed again is for certain.
+    eprintln!("a manager of 200 plugins opens in {cold:?} with a cold cache, {warm:?} with a warm one");
+    assert_eq!(manager.rescan().parsed, 0);
+    assert_eq!(manager.find(&Query::all()).len(), 200);
+    let clients: Vec<RepositoryClient> =
+        (0..200).map(|number| manager.client(&format!("p{number}")).unwrap()).collect();
+    assert_eq!(bench.started(), 0);
+    for number in [3, 77, 199] {
+        clients[number].about().unwrap();
+    }
+    assert_eq!(bench.started(), 3);
+    stop(&manager);
+}
+
+#[test]
+fn many_threads_that_ask_first_start_one_process() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    let manager = bench.manager();
+    let barrier = Barrier::new(16);
+    let pids: Vec<u32> = thread::scope(|scope| {
+        let ask = || {
+            let users: RepositoryClient = manager.client("users").unwrap();
+            barrier.wait();
+            users.about().unwrap().pid
+        };
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
+    assert_eq!(bench.started(), 1);
+    stop(&manager);
+}
+
+#[test]
+fn a_caller_waits_no_longer_than_it_would_and_the_start_goes_on() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    let wait = bench.at("go");
+    let script = format!("import os, time\nwhile not os.path.exists({:?}): time.sleep(0.01)\n", wait);
+    bench.write(
+        "plugins/users/shelf.py",
+        script + include_str!("shelf.py").split_once("from __future__ import annotations").unwrap().1,
+    );
+    let manager = bench.with_settings("[plugins.users.timeouts]\ncall = \"100ms\"");
+    let users: RepositoryClient = manager.client("users").unwrap();
+    let RepositoryError::Call(failed) = users.about().unwrap_err() else { panic!() };
+    assert_eq!(failed.kind(), Kind::Timeout);
+    assert!(failed.to_string().contains("users is not ready after"), "{failed}");
+    let plugin = manager.plugin("users").unwrap();
+    // The same for a call by the name of its method.
+    let failed = plugin.call::<Value>("repository.about", &json!({})).unwrap_err();
+    assert!(failed.to_string().contains("users is not ready after"), "{failed}");
+    fs::write(wait, "").unwrap();
+    plugin.supervised().unwrap();
+    eventually("it answers", || users.about().is_ok());
+    assert_eq!(bench.started(), 1);
+    stop(&manager);
+}
+
+#[test]
+fn after_all_was_stopped_nothing_starts() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    bench.package("plugins/other", "other", "1.0.0", &json!({}));
+    let manager = bench.manager();
+    let users: RepositoryClient = manager.client("users").unwrap();
+    let other: RepositoryClient = manager.client("other").unwrap();
+    users.about().unwrap();
+    let stopped = manager.stop_all(PATIENCE);
+    assert_eq!(
+        stopped.iter().map(|(name, how)| (name.as_str(), how.len())).collect::<Vec<_>>(),
+        [("users", 1)]
+    );
+    bench.processes.assert_gone();
+    for client in [&users, &other] {
+        let RepositoryError::Call(failed) = client.about().unwrap_err() else { panic!() };
+        assert_eq!(failed.kind(), Kind::Closed, "{failed}");
+    }
+    assert!(manager.client::<RepositoryClient>("users").is_err());
+    assert_eq!(bench.started(), 1);
+}
+
+#[test]
+fn a_pool_of_several_and_an_idle_stop_are_settings() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    let manager = bench.with_settings("[plugins.users]\npool = 3");
+    let users: RepositoryClient = manager.client("users").unwrap();
+    users.about().unwrap();
+    crate::support::eventually("three serve", || bench.started() == 3);
+    stop(&manager);
+    let manager = bench.with_settings("[plugins.users]\nidle = \"50ms\"");
+    let users: RepositoryClient = manager.client("users").unwrap();
+    let first = users.about().unwrap().pid;
+    crate::support::eventually("it is stopped", || crate::support::is_gone(first));
+    assert_ne!(users.about().unwrap().pid, first);
+    stop(&manager);
+}
+
+/// A host may make a client for each thing that it does.
+#[test]
+fn clients_that_are_gone_hold_nothing() {
+    const MANY: usize = 2_000;
+    const MOST: u64 = 4 * 1024; // KiB; each of those that stayed would hold a document
+    alone(
+        "manager::lazy::clients_that_are_gone_hold_nothing",
+        |command| command,
+        || {
+            let bench = Bench::new();
+            bench.package("plugins/users", "users", "1.0.0", &json!({}));
+            let manager = bench.manager();
+            let make = |count: usize| {
+                for _ in 0..count {
+                    drop(manager.client::<RepositoryClient>("users").unwrap());
+                }
+            };
+            manager.client::<RepositoryClient>("users").unwrap().about().unwrap();
+            make(MANY / 10);
+            let before = status("VmRSS");
+            make(MANY);
+            let grown = status("VmRSS").saturating_sub(before);
+            assert!(grown < MOST, "{grown} KiB");
+            stop(&manager);
+        },
+    );
+}

@@ -1,0 +1,168 @@
+//! Files change, and what is there now takes over: once for a burst, and only where it works.
+
+use std::thread;
+
+use plugline_host::Kind;
+use plugline_host::manager::Reload;
+
+use super::*;
+use crate::support::is_gone;
+
+const WATCHED: &str = "[defaults]\nwatch = true\n";
+
+fn reloaded(event: &ManagerEvent) -> Option<String> {
+    match &event.kind {
+        ManagerEventKind::Reloaded { to } => Some(to.clone()),
+        _ => None,
+    }
+}
+
+fn rewrite(bench: &Bench, at: &str, note: &str) {
+    let text = include_str!("shelf.py").replace("as it was", note);
+    // As an editor does it: the whole file at once.
+    bench.write(&format!("{at}/.new"), text);
+    fs::rename(bench.at(&format!("{at}/.new")), bench.at(&format!("{at}/shelf.py"))).unwrap();
+}
+
+#[test]
+fn a_change_takes_over_and_a_burst_is_one() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    let manager = bench.with_settings(WATCHED);
+    let users: RepositoryClient = manager.client("users").unwrap();
+    assert_eq!(users.about().unwrap().note, "as it was");
+    for number in 0..50 {
+        rewrite(&bench, "plugins/users", &format!("number {number}"));
+    }
+    event(&manager, "it was reloaded", reloaded);
+    // Whatever came of the burst, what was written last serves in the end; and far fewer than fifty were started.
+    crate::support::eventually("the last serves", || users.about().unwrap().note == "number 49");
+    assert!(bench.started() <= 6, "{}", bench.started());
+    stop(&manager);
+}
+
+#[test]
+fn what_is_written_again_as_it_was_changes_nothing_and_what_is_broken_neither() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    let manager = bench.with_settings(WATCHED);
+    let users: RepositoryClient = manager.client("users").unwrap();
+    let pid = users.about().unwrap().pid;
+    rewrite(&bench, "plugins/users", "as it was");
+    bench.write("plugins/users/data.txt", "of no interest");
+    bench.write("plugins/users/shelf.py", "raise SystemExit('spoilt')");
+    let why = event(&manager, "it is told why not", |event| match &event.kind {
+        ManagerEventKind::NotReloaded { why } => Some(why.clone()),
+        ManagerEventKind::Reloaded { to } => panic!("{to}"),
+        _ => None,
+    });
+    assert!(
+        why.contains("exited with status 1; the old one serves on; its last words were: spoilt"),
+        "{why}"
+    );
+    assert_eq!(users.about().unwrap().pid, pid);
+    // Mended, it takes over.
+    rewrite(&bench, "plugins/users", "mended");
+    event(&manager, "it was reloaded", reloaded);
+    assert_eq!(users.about().unwrap().note, "mended");
+    stop(&manager);
+}
+
+#[test]
+fn a_newer_version_that_turns_up_takes_over() {
+    let bench = Bench::new();
+    bench.package("plugins/users-1", "users", "1.0.0", &json!({}));
+    let manager = bench.with_settings(WATCHED);
+    let users: RepositoryClient = manager.client("users").unwrap();
+    assert_eq!(users.about().unwrap().version, "1.0.0");
+    bench.package("plugins/users-2", "users", "2.0.0", &json!({}));
+    let to = event(&manager, "it was reloaded", reloaded);
+    assert!(to.starts_with("users 2.0.0"), "{to}");
+    assert_eq!(users.about().unwrap().version, "2.0.0");
+    stop(&manager);
+}
+
+#[test]
+fn a_source_directory_is_compiled_once_watched_and_reloaded() {
+    let bench = Bench::new();
+    bench.package("src/users", "users", "1.0.0", &json!({}));
+    let source = |note: &str| include_str!("shelf.py").replace("as it was", note);
+    bench.write("src/users/main.in", source("first"));
+    bench.write("src/users/head.in", format!("#!{} -SB\n", python()));
+    // A compiler of sorts: of two files it makes a program.
+    let make = "set -e\necho made >> made\ngrep -q syntax-error main.in && { echo \"main.in:1: syntax error\" >&2; exit 1; }\n\
+                cat head.in main.in > shelf.tmp\nsed -i \"s|Path(__file__).parent|Path('$PWD')|\" shelf.tmp\nchmod +x shelf.tmp\nmv shelf.tmp shelf\n";
+    bench.write("src/users/make.sh", make);
+    bench.write(
+        "src/users/plugline.toml",
+        "name = \"users\"\nversion = \"1.0.0\"\nmanifest = \"manifest.json\"\ncommand = [\"./shelf\"]\n\
+         [build]\ncommand = [\"sh\", \"make.sh\"]\nwatch = [\"main.in\", \"head.in\", \"make.sh\"]\n",
+    );
+    let settings = "[plugins.users]\ndriver = \"./src/users\"\nwatch = true";
+    let made = || fs::read_to_string(bench.at("src/users/made")).unwrap_or_default().lines().count();
+    let manager = bench.with_settings(settings);
+    let users: RepositoryClient = manager.client("users").unwrap();
+    assert_eq!(made(), 0);
+    assert_eq!(users.about().unwrap().note, "first");
+    bench.write("src/users/main.in", "syntax-error");
+    let why = event(&manager, "the build fails", |event| match &event.kind {
+        ManagerEventKind::NotReloaded { why } => Some(why.clone()),
+        _ => None,
+    });
+    assert!(why.contains("sh make.sh failed (exit status: 1):\nmain.in:1: syntax error"), "{why}");
+    assert_eq!(users.about().unwrap().note, "first");
+    bench.write("src/users/main.in", source("second"));
+    event(&manager, "it was reloaded", reloaded);
+    assert_eq!(users.about().unwrap().note, "second");
+    stop(&manager);
+    // Another host finds it built.
+    let before = made();
+    let manager = bench.with_settings(settings);
+    let users: RepositoryClient = manager.client("users").unwrap();
+    assert_eq!((users.about().unwrap().note.as_str(), made()), ("second", before));
+    stop(&manager);
+}
+
+#[test]
+fn a_build_ends_where_all_is_stopped() {
+    let bench = Bench::new();
+    bench.package("src/users", "users", "1.0.0", &json!({}));
+    bench.write(
+        "src/users/make.sh",
+        "sleep 600 & echo $! > child\necho $$ > builder.tmp\nmv builder.tmp builder\nwait\n",
+    );
+    bench.write(
+        "src/users/plugline.toml",
+        "name = \"users\"\nversion = \"1.0.0\"\nmanifest = \"manifest.json\"\ncommand = [\"./shelf\"]\n\
+         [build]\ncommand = [\"sh\", \"make.sh\"]\nwatch = [\"make.sh\"]\n",
+    );
+    let manager = bench.with_settings("[plugins.users]\ndriver = \"./src/users\"");
+    let users: RepositoryClient = manager.client("users").unwrap();
+    thread::scope(|scope| {
+        let call = scope.spawn(|| users.about().unwrap_err());
+        eventually("it is being built", || bench.at("src/users/builder").exists());
+        stop(&manager);
+        let process = |name: &str| fs::read_to_string(bench.at(name)).unwrap().trim().parse().unwrap();
+        assert!(is_gone(process("src/users/builder")));
+        // Killed with it, and reaped by whoever reaps orphans.
+        eventually("its child is gone", || is_gone(process("src/users/child")));
+        let RepositoryError::Call(failed) = call.join().unwrap() else { panic!() };
+        assert_eq!(failed.kind(), Kind::Closed, "{failed}");
+    });
+}
+
+#[test]
+fn without_watching_a_host_reloads_when_it_likes() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    let manager = bench.manager();
+    let plugin = manager.plugin("users").unwrap();
+    assert_eq!(plugin.reload().unwrap(), Reload::Nothing);
+    let first: About = plugin.call("repository.about", &json!({})).unwrap();
+    assert_eq!(plugin.reload().unwrap(), Reload::Nothing);
+    rewrite(&bench, "plugins/users", "changed");
+    assert!(matches!(plugin.reload().unwrap(), Reload::Done { .. }));
+    let second: About = plugin.call("repository.about", &json!({})).unwrap();
+    assert_eq!((first.note.as_str(), second.note.as_str()), ("as it was", "changed"));
+    stop(&manager);
+}

@@ -1,0 +1,129 @@
+//! Plugins of the store: installed beside each other, chosen, taken back.
+
+use plugline_host::package::PackageName;
+use plugline_host::store::{InstallOptions, Source, Store};
+
+use super::*;
+
+fn install(bench: &Bench, store: &Store, version: &str, more: &Value) {
+    let at = format!("made/{version}");
+    bench.package(&at, "users", version, more);
+    store.install(&Source::Path(bench.at(&at)), &InstallOptions::default(), &mut |_| {}).unwrap();
+}
+
+fn open(bench: &Bench, store: &Store, settings: &str) -> Manager {
+    bench.write("plugins.toml", settings);
+    bench.builder().store(store.clone()).settings_file(bench.at("plugins.toml")).open().unwrap()
+}
+
+fn current(store: &Store) -> String {
+    let plugin = store.plugin(&PackageName::new("users").unwrap()).unwrap().unwrap();
+    plugin.current().version.to_string()
+}
+
+fn version(manager: &Manager, driver: &str) -> String {
+    manager.client::<RepositoryClient>(driver).unwrap().about().unwrap().version
+}
+
+#[test]
+fn the_newest_that_is_installed_is_used_until_it_is_rolled_back() {
+    let bench = Bench::new();
+    let store = Store::at(bench.at("store")).unwrap();
+    install(&bench, &store, "1.0.0", &json!({}));
+    install(&bench, &store, "2.0.0", &json!({}));
+    let manager = open(&bench, &store, "");
+    assert_eq!((version(&manager, "users"), version(&manager, "users@^1")), ("2.0.0".into(), "1.0.0".into()));
+    stop(&manager);
+    store.rollback(&PackageName::new("users").unwrap(), &mut |_| {}).unwrap();
+    let manager = open(&bench, &store, "");
+    assert_eq!(
+        (version(&manager, "users"), version(&manager, "users@=2.0.0")),
+        ("1.0.0".into(), "2.0.0".into())
+    );
+    stop(&manager);
+}
+
+#[test]
+fn a_fresh_release_that_crashes_is_taken_back_in_the_store_too() {
+    let bench = Bench::new();
+    let store = Store::at(bench.at("store")).unwrap();
+    install(&bench, &store, "1.0.0", &json!({}));
+    install(&bench, &store, "2.0.0", &json!({"leave": 3}));
+    let manager = open(
+        &bench,
+        &store,
+        "[plugins.users]\nrestart = { backoff = \"1ms\", backoff_most = \"2ms\", crashes = 3 }",
+    );
+    let users: RepositoryClient = manager.client("users").unwrap();
+    eventually("it is rolled back", || {
+        let _lost = users.about();
+        manager.events().try_iter().any(|event| matches!(event.kind, ManagerEventKind::RolledBack { .. }))
+    });
+    assert_eq!((users.about().unwrap().version.as_str(), current(&store)), ("1.0.0", "1.0.0".to_owned()));
+    stop(&manager);
+}
+
+#[test]
+fn what_is_installed_while_it_is_used_takes_over() {
+    let bench = Bench::new();
+    let store = Store::at(bench.at("store")).unwrap();
+    install(&bench, &store, "1.0.0", &json!({}));
+    let manager = open(&bench, &store, "[plugins.users]\nwatch = true");
+    let users: RepositoryClient = manager.client("users").unwrap();
+    assert_eq!(users.about().unwrap().version, "1.0.0");
+    install(&bench, &store, "1.1.0", &json!({}));
+    event(&manager, "it is reloaded", |event| {
+        matches!(event.kind, ManagerEventKind::Reloaded { .. }).then_some(())
+    });
+    assert_eq!(users.about().unwrap().version, "1.1.0");
+    stop(&manager);
+}
+
+#[test]
+fn a_url_of_a_file_is_installed_and_run() {
+    let bench = Bench::new();
+    let store = Store::at(bench.at("store")).unwrap();
+    bench.package("made", "users", "1.0.0", &json!({}));
+    let driver = format!("file://{}", bench.at("made").display());
+    let manager = open(&bench, &store, &format!("[plugins.users]\ndriver = {driver:?}"));
+    assert_eq!((version(&manager, "users"), current(&store)), ("1.0.0".to_owned(), "1.0.0".to_owned()));
+    // What runs is the copy.
+    fs::remove_dir_all(bench.at("made")).unwrap();
+    assert_eq!(version(&manager, "users"), "1.0.0");
+    stop(&manager);
+}
+
+/// However it was started, and no longer: a manager that starts one after another holds nothing of those that have ended.
+#[test]
+fn what_runs_keeps_its_files_and_what_has_ended_does_not() {
+    let bench = Bench::new();
+    let store = Store::at(bench.at("store")).unwrap();
+    let manager = open(&bench, &store, "");
+    let installed = || {
+        install(&bench, &store, "1.0.0", &json!({}));
+        manager.rescan();
+    };
+    let in_use = || store.remove(&PackageName::new("users").unwrap(), None, &mut |_| {}).unwrap().in_use;
+
+    installed();
+    let plugin = manager.start("users", |launch| launch).unwrap();
+    assert_eq!(in_use(), 1);
+    plugin.stop();
+    installed();
+    assert_eq!(in_use(), 0);
+
+    installed();
+    let launch = manager.launch("users").unwrap();
+    assert_eq!(in_use(), 1);
+    drop(launch);
+    installed();
+    assert_eq!(in_use(), 0);
+
+    installed();
+    let users: RepositoryClient = manager.client("users").unwrap();
+    users.about().unwrap();
+    assert_eq!(in_use(), 1);
+    stop(&manager);
+    installed();
+    assert_eq!(in_use(), 0);
+}
