@@ -9,6 +9,11 @@ struct Divide {
     divisor: i64,
 }
 
+/// Params that have no members.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 /// What was there before.
 fn handler() -> IoHandler {
     let mut handler = IoHandler::new();
@@ -17,7 +22,10 @@ fn handler() -> IoHandler {
         let quotient = dividend.checked_div(divisor).ok_or_else(|| Error::invalid_params("no quotient"))?;
         Ok(Value::from(quotient))
     });
-    handler.add_method("math.zero", |_| async { Ok(Value::from(0)) });
+    handler.add_method("math.zero", |params: Params| async {
+        let Nothing {} = params.parse()?;
+        Ok(Value::from(0))
+    });
     handler.add_alias("math.div", "math.divide");
     handler
 }

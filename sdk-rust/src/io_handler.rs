@@ -10,8 +10,9 @@ use jsonrpc_core::{
     Call as RpcCall, Id, IoHandler, Metadata, MethodCall, Output, Params as RpcParams, RemoteProcedure,
     Version,
 };
-use plugline_protocol::wire::{Error, Params, error};
-use serde_json::value::{RawValue, to_raw_value};
+use plugline_protocol::peer::write_result;
+use plugline_protocol::wire::{Error, error};
+use serde_json::{Map, Value};
 
 use crate::method::Method;
 use crate::plugin::Plugin;
@@ -41,7 +42,11 @@ impl<S: Send + Sync + 'static> Plugin<S> {
         let handler = Arc::new(handler);
         for name in names {
             let (handler, method) = (Arc::clone(&handler), name.clone());
-            self = self.method(Method::untyped(name, move |_, params, _| answer(&handler, &method, params)));
+            self = self.method(Method::untyped(
+                name,
+                Box::new(|params| params.decode::<Map<String, Value>>().map(drop)),
+                Box::new(move |_, params, _, result| answer(&handler, &method, params.decode()?, result)),
+            ));
         }
         self
     }
@@ -50,18 +55,17 @@ impl<S: Send + Sync + 'static> Plugin<S> {
 fn answer<M: Metadata + Default>(
     handler: &IoHandler<M>,
     method: &str,
-    params: Params<'_>,
-) -> Result<Box<RawValue>, Error> {
+    params: Map<String, Value>,
+    into: &mut Vec<u8>,
+) -> Result<(), Error> {
     let call = RpcCall::MethodCall(MethodCall {
         jsonrpc: Some(Version::V2),
         method: method.to_owned(),
-        params: RpcParams::Map(params.decode()?),
+        params: RpcParams::Map(params),
         id: Id::Num(0),
     });
     match block_on(handler.handle_call(call)) {
-        Some(Output::Success(success)) => {
-            to_raw_value(&success.result).map_err(|fault| error::internal(fault.to_string()))
-        }
+        Some(Output::Success(success)) => write_result(&success.result, into),
         Some(Output::Failure(failure)) => Err(failure.error),
         None => Err(error::internal(format!("{method} gave no answer"))),
     }

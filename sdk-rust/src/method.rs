@@ -2,74 +2,26 @@
 
 use std::sync::Arc;
 
-use plugline_protocol::contract::{AnyError, DeclaredError, ErrorSet, Example, ExamplePairing, ExampleValue};
-use plugline_protocol::peer::{Call, Input, Output};
-use plugline_protocol::wire::{Error, Params, error};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use plugline_protocol::contract::{About, DeclaredError, Example, ParamsOf, SchemaOf, schema_of};
+use plugline_protocol::peer::{Call, Input, Output, write_result};
+use plugline_protocol::typed::{Served, Serves};
+use plugline_protocol::wire::{Error, Params};
+use schemars::{JsonSchema, Schema};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-type Run<S> = dyn Fn(&S, Params<'_>, &Call) -> Result<Box<RawValue>, Error> + Send + Sync;
+/// Appends the JSON text of the result.
+pub(crate) type Run<S> = dyn Fn(&S, Params<'_>, &Call, &mut Vec<u8>) -> Result<(), Error> + Send + Sync;
 type Listen<S> = dyn Fn(&S, Params<'_>) -> Result<(), Error> + Send + Sync;
-type Check = dyn Fn(Params<'_>) -> Result<(), Error> + Send + Sync;
-
-/// Makes the schema of a type, in whatever generator the manifest uses for its kind.
-pub(crate) type SchemaOf = fn(&mut SchemaGenerator) -> Schema;
+pub(crate) type Check = dyn Fn(Params<'_>) -> Result<(), Error> + Send + Sync;
 
 /// A method that a plugin serves, for a plugin whose state is `S`.
 pub struct Method<S = ()> {
-    pub(crate) name: String,
     pub(crate) about: About,
-    pub(crate) run: Arc<Run<S>>,
-    pub(crate) check: Arc<Check>,
-}
-
-/// What the manifest says.
-pub(crate) struct About {
-    pub(crate) description: Option<String>,
-    pub(crate) params: Option<SchemaOf>,
-    /// None for a notification.
-    pub(crate) result: Option<SchemaOf>,
-    /// What an item of its output is, where it has any.
-    pub(crate) output: Option<SchemaOf>,
-    /// What an item of its input is, where it has any.
-    pub(crate) input: Option<SchemaOf>,
-    pub(crate) errors: ErrorSet,
-    pub(crate) idempotent: bool,
-    pub(crate) examples: Vec<(String, Map<String, Value>, Value)>,
-    /// Those that OpenRPC has no place for.
-    pub(crate) more_examples: Vec<Example>,
-}
-
-impl About {
-    pub(crate) fn new(params: Option<SchemaOf>, result: Option<SchemaOf>) -> Self {
-        Self {
-            description: None,
-            params,
-            result,
-            output: None,
-            input: None,
-            errors: ErrorSet::default(),
-            idempotent: false,
-            examples: Vec::new(),
-            more_examples: Vec::new(),
-        }
-    }
-
-    /// The examples with their params in this order.
-    pub(crate) fn examples(&self, order: &[String]) -> Vec<ExamplePairing> {
-        let value = |name: &str, value: &Value| ExampleValue { name: name.to_owned(), value: value.clone() };
-        self.examples
-            .iter()
-            .map(|(name, params, result)| ExamplePairing {
-                name: name.clone(),
-                params: order.iter().filter_map(|name| params.get(name).map(|v| value(name, v))).collect(),
-                result: Some(value("result", result)),
-            })
-            .collect()
-    }
+    pub(crate) check: Box<Check>,
+    /// Decodes the params before it does anything else.
+    pub(crate) run: Box<Run<S>>,
 }
 
 impl<S: Send + Sync + 'static> Method<S> {
@@ -119,7 +71,7 @@ impl<S: Send + Sync + 'static> Method<S> {
         let mut this = Self::of_call(name.into(), move |state, params, call| {
             function(state, params, call, call.output().expect("declared below"))
         });
-        this.about.output = Some(|schemas| schemas.subschema_for::<T>());
+        this.about.output = Some(schema_of::<T>);
         this
     }
 
@@ -145,7 +97,7 @@ impl<S: Send + Sync + 'static> Method<S> {
         let mut this = Self::of_call(name.into(), move |state, params, call| {
             function(state, params, call, call.input().expect("declared below"))
         });
-        this.about.input = Some(|schemas| schemas.subschema_for::<I>());
+        this.about.input = Some(schema_of::<I>);
         this
     }
 
@@ -165,8 +117,8 @@ impl<S: Send + Sync + 'static> Method<S> {
             let (input, output) = (call.input(), call.output());
             function(state, params, call, input.expect("declared below"), output.expect("declared below"))
         });
-        this.about.input = Some(|schemas| schemas.subschema_for::<I>());
-        this.about.output = Some(|schemas| schemas.subschema_for::<T>());
+        this.about.input = Some(schema_of::<I>);
+        this.about.output = Some(schema_of::<T>);
         this
     }
 
@@ -179,36 +131,27 @@ impl<S: Send + Sync + 'static> Method<S> {
         R: Serialize + JsonSchema,
         E: Into<Error>,
     {
-        let run = move |state: &S, params: Params<'_>, call: &Call| {
-            let result = function(state, params.decode()?, call).map_err(Into::into)?;
-            serde_json::value::to_raw_value(&result)
-                .map_err(|fault| error::internal(format!("the result has no JSON form: {fault}")))
+        let run = move |state: &S, params: Params<'_>, call: &Call, result: &mut Vec<u8>| {
+            write_result(&function(state, params.decode()?, call).map_err(Into::into)?, result)
         };
         Self {
-            name,
-            about: About::new(
-                Some(|schemas| schemas.subschema_for::<P>()),
-                Some(|schemas| schemas.subschema_for::<R>()),
-            ),
-            run: Arc::new(run),
-            check: Arc::new(|params| params.decode::<P>().map(drop)),
+            about: About::new(name, ParamsOf::Members(schema_of::<P>), Some(schema_of::<R>)),
+            check: Box::new(|params| params.decode::<P>().map(drop)),
+            run: Box::new(run),
         }
     }
 
     /// A method whose types are not known here.
-    pub(crate) fn untyped(
-        name: String,
-        function: impl Fn(&S, Params<'_>, &Call) -> Result<Box<RawValue>, Error> + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn untyped(name: String, check: Box<Check>, run: Box<Run<S>>) -> Self {
         let anything: SchemaOf = |_| Schema::default();
-        let mut about = About::new(None, Some(anything));
-        about.errors = ErrorSet::Any(AnyError::Any);
-        Self { name, about, run: Arc::new(function), check: Arc::new(|_| Ok(())) }
+        let mut about = About::new(name, ParamsOf::Unknown, Some(anything));
+        about.declare_any();
+        Self { about, check, run }
     }
 
     /// Its full name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.about.name
     }
 
     /// Says what it does.
@@ -221,18 +164,14 @@ impl<S: Send + Sync + 'static> Method<S> {
     /// Declares an error that it may answer. The code lies outside -32768 … -32000.
     #[must_use]
     pub fn error(mut self, code: i64, name: impl Into<String>, message: impl Into<String>) -> Self {
-        let declared = DeclaredError { code, name: name.into(), message: message.into(), data: None };
-        match &mut self.about.errors {
-            ErrorSet::Declared(errors) => errors.push(declared),
-            ErrorSet::Any(_) => self.about.errors = ErrorSet::Declared(vec![declared]),
-        }
+        self.about.declare(DeclaredError { code, name: name.into(), message: message.into(), data: None });
         self
     }
 
     /// Declares that it relays errors which it does not know.
     #[must_use]
     pub fn any_error(mut self) -> Self {
-        self.about.errors = ErrorSet::Any(AnyError::Any);
+        self.about.declare_any();
         self
     }
 
@@ -246,25 +185,20 @@ impl<S: Send + Sync + 'static> Method<S> {
     /// Gives a real call: the params as an object, and what it returns.
     #[must_use]
     pub fn example(mut self, name: impl Into<String>, params: Value, result: Value) -> Self {
-        let params = match params {
-            Value::Object(params) => params,
-            other => Map::from_iter([("params".to_owned(), other)]),
-        };
-        self.about.examples.push((name.into(), params, result));
+        self.about.examples.push(Example::new(name, params).returns(result));
         self
     }
 
     /// Gives a real call with streams, or one that ends in an error.
     #[must_use]
     pub fn stream_example(mut self, example: Example) -> Self {
-        self.about.more_examples.push(example);
+        self.about.examples.push(example);
         self
     }
 }
 
 /// A notification that a plugin listens to, for a plugin whose state is `S`.
 pub struct Notification<S = ()> {
-    pub(crate) name: String,
     pub(crate) about: About,
     pub(crate) listen: Arc<Listen<S>>,
 }
@@ -278,8 +212,7 @@ impl<S: Send + Sync + 'static> Notification<S> {
         function: impl Fn(&S, P) + Send + Sync + 'static,
     ) -> Self {
         Self {
-            name: name.into(),
-            about: About::new(Some(|schemas| schemas.subschema_for::<P>()), None),
+            about: About::new(name, ParamsOf::Members(schema_of::<P>), None),
             listen: Arc::new(move |state, params| {
                 function(state, params.decode()?);
                 Ok(())
@@ -292,5 +225,24 @@ impl<S: Send + Sync + 'static> Notification<S> {
     pub fn describe(mut self, description: impl Into<String>) -> Self {
         self.about.description = Some(description.into());
         self
+    }
+}
+
+/// A method of a contract, served by a state that implements its trait.
+pub(crate) enum OfContract<S> {
+    Method(Method<S>),
+    Notification(Notification<S>),
+}
+
+impl<S: Send + Sync + 'static> OfContract<S> {
+    pub(crate) fn new(about: About, served: Served<S>) -> Self {
+        match served.serves {
+            Serves::Request { run, check } => {
+                Self::Method(Method { about, check: Box::new(check), run: Box::new(run) })
+            }
+            Serves::Notification { listen } => {
+                Self::Notification(Notification { about, listen: Arc::new(listen) })
+            }
+        }
     }
 }

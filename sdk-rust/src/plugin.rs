@@ -3,15 +3,18 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use plugline_protocol::contract::{Document, Instances, RequiredContract};
+use plugline_protocol::contract::{
+    About, Document, Example, Instances, ParamsOf, RequiredContract, SchemaOf, schema_of,
+};
 use plugline_protocol::lifecycle::{Limits, Provided};
-use plugline_protocol::wire::Error;
-use schemars::{JsonSchema, Schema, json_schema};
+use plugline_protocol::typed::{Contract, Original, Serve, provided, required};
+use plugline_protocol::wire::{Error, error, without_value};
+use schemars::{JsonSchema, json_schema};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use crate::method::{About, Method, Notification, SchemaOf};
+use crate::method::{Method, Notification, OfContract};
 use crate::refusal::Refusal;
 use crate::{manifest, serve};
 
@@ -26,13 +29,17 @@ pub struct Plugin<S = ()> {
     pub(crate) description: Option<String>,
     pub(crate) provides: Vec<Provided>,
     pub(crate) requires: Vec<RequiredContract>,
-    pub(crate) host_methods: Vec<(String, About)>,
+    pub(crate) host_methods: Vec<About>,
     pub(crate) methods: Vec<Method<S>>,
     pub(crate) notifications: Vec<Notification<S>>,
     pub(crate) config: SchemaOf,
     pub(crate) configure: Arc<Configure<S>>,
     pub(crate) limits: Limits,
     pub(crate) instances: Instances,
+    /// The manifest, where it is not made from what is registered.
+    pub(crate) declared: Option<Document>,
+    /// What is declared as it stands in the documents that contracts were written in.
+    pub(crate) originals: Vec<Document>,
 }
 
 impl Plugin {
@@ -59,14 +66,19 @@ impl<S: Send + Sync + 'static> Plugin<S> {
         let configure = move |config: &Value| {
             let config = serde_path_to_error::deserialize(config).map_err(|fault| {
                 let path = pointer(fault.path());
-                Refusal::Config { path, message: fault.into_inner().to_string() }.into_error()
+                Refusal::Config { path, message: without_value(fault.inner()) }.into_error()
             })?;
             make(config).map_err(|refusal| refusal.into().into_error())
         };
-        Self::build(name.into(), version.into(), |schemas| schemas.subschema_for::<C>(), Arc::new(configure))
+        Self::build(name.into(), version.into(), schema_of::<C>, Arc::new(configure))
     }
 
-    fn build(name: String, version: String, config: SchemaOf, configure: Arc<Configure<S>>) -> Self {
+    pub(crate) fn build(
+        name: String,
+        version: String,
+        config: SchemaOf,
+        configure: Arc<Configure<S>>,
+    ) -> Self {
         Self {
             name,
             version,
@@ -80,6 +92,8 @@ impl<S: Send + Sync + 'static> Plugin<S> {
             configure,
             limits: Limits::default(),
             instances: Instances::default(),
+            declared: None,
+            originals: Vec::new(),
         }
     }
 
@@ -111,9 +125,103 @@ impl<S: Send + Sync + 'static> Plugin<S> {
     /// Declares a method of the host that it may call, by its params and result.
     #[must_use]
     pub fn host_method<P: JsonSchema, R: JsonSchema>(mut self, name: impl Into<String>) -> Self {
-        let params: SchemaOf = |schemas| schemas.subschema_for::<P>();
-        let result: SchemaOf = |schemas| schemas.subschema_for::<R>();
-        self.host_methods.push((name.into(), About::new(Some(params), Some(result))));
+        self.host_methods.push(About::new(name, ParamsOf::Members(schema_of::<P>), Some(schema_of::<R>)));
+        self
+    }
+
+    /// Provides a contract: serves its methods by its state, which implements the contract's trait. Several contracts
+    /// are provided by several of these.
+    ///
+    /// ```compile_fail
+    /// # use plugline_sdk::{CallFailed, Plugin, contract};
+    /// #[contract(name = "greet", version = "1.0.0")]
+    /// trait Greet: Send + Sync {
+    ///     fn hello(&self) -> Result<String, CallFailed>;
+    /// }
+    /// // The state is `()`, which is no `Greet`.
+    /// Plugin::new("greeter", "0.1.0").contract(GreetContract);
+    /// ```
+    ///
+    /// A contract that was written as a document, and whose trait was made of it, is declared as it stands there, with
+    /// what the document says of the config and of `instances`; the config is held to it too.
+    ///
+    /// # Panics
+    /// Where a method of it is served already, or two documents say different things of the config.
+    #[must_use]
+    pub fn contract<C: Serve<S>>(mut self, _: C) -> Self {
+        self = match (C::original(), provided::<C>()) {
+            (Some(original), Some(document)) => self.written(original, document),
+            _ => self.provides(C::NAME, C::VERSION),
+        };
+        for (about, served) in C::methods().into_iter().zip(C::served()) {
+            self = match OfContract::new(about, served) {
+                OfContract::Method(method) => self.method(method),
+                OfContract::Notification(notification) => self.notification(notification),
+            };
+        }
+        self
+    }
+
+    /// Declares a contract that it wants its host to provide, with its methods. A method that has a
+    /// [`Context`](crate::Context) calls it: `context.client::<AuditClient>()`.
+    ///
+    /// ```compile_fail
+    /// # use plugline_sdk::{CallFailed, Items, Plugin, contract};
+    /// #[contract(name = "feed", version = "1.0.0")]
+    /// trait Feed: Send + Sync {
+    ///     fn news(&self) -> Result<Items<String, CallFailed>, CallFailed>;
+    /// }
+    /// // Methods of a host have no streams (CALL-16).
+    /// Plugin::new("reader", "0.1.0").requires_contract(FeedContract);
+    /// ```
+    #[must_use]
+    pub fn requires_contract<C: Contract>(mut self, _: C) -> Self {
+        const { assert!(!C::STREAMS, "a method of this contract has a stream, and methods of a host have none") };
+        match required::<C>() {
+            Some(document) => self.originals.push(document),
+            None => {
+                self = self.requires(C::NAME, C::VERSION);
+                self.host_methods.extend(C::methods());
+            }
+        }
+        self
+    }
+
+    /// Declares what a document says of a contract, and holds the config to it.
+    fn written(mut self, original: &'static dyn Original, document: Document) -> Self {
+        self.provides.extend(document.plugline.provides.iter().cloned());
+        if document.plugline.instances == Instances::Many {
+            self.instances = Instances::Many;
+        }
+        let config = &document.plugline.config;
+        if manifest::tells(config) {
+            let before =
+                self.originals.iter().map(|other| &other.plugline.config).find(|it| manifest::tells(it));
+            match before {
+                Some(other) => assert!(other == config, "two documents say different things of the config"),
+                None => {
+                    let configure = self.configure;
+                    self.configure = Arc::new(move |config| {
+                        original.config_fits(config).map_err(|faults| error::invalid_config(&faults))?;
+                        configure(config)
+                    });
+                }
+            }
+        }
+        self.originals.push(document);
+        self
+    }
+
+    /// Adds a real call of one of its methods to the manifest: one that holds for this plugin, where its contract's own
+    /// hold for any.
+    ///
+    /// # Panics
+    /// Where it does not serve that method.
+    #[must_use]
+    pub fn example(mut self, method: &str, example: Example) -> Self {
+        let mut methods = self.methods.iter_mut().map(|method| &mut method.about);
+        let about = methods.find(|about| about.name == method);
+        about.unwrap_or_else(|| panic!("{method} is not served")).examples.push(example);
         self
     }
 
@@ -123,7 +231,7 @@ impl<S: Send + Sync + 'static> Plugin<S> {
     /// Where the name is taken, or begins with `rpc.`.
     #[must_use]
     pub fn method(mut self, method: Method<S>) -> Self {
-        self.check_name(&method.name);
+        self.check_name(&method.about.name);
         self.methods.push(method);
         self
     }
@@ -134,15 +242,15 @@ impl<S: Send + Sync + 'static> Plugin<S> {
     /// Where the name is taken, or begins with `rpc.`.
     #[must_use]
     pub fn notification(mut self, notification: Notification<S>) -> Self {
-        self.check_name(&notification.name);
+        self.check_name(&notification.about.name);
         self.notifications.push(notification);
         self
     }
 
     fn check_name(&self, name: &str) {
         assert!(!name.starts_with("rpc."), "{name}: the prefix rpc. belongs to the protocol");
-        let taken = self.methods.iter().any(|method| method.name == name)
-            || self.notifications.iter().any(|notification| notification.name == name);
+        let taken = self.methods.iter().any(|method| method.about.name == name)
+            || self.notifications.iter().any(|notification| notification.about.name == name);
         assert!(!taken, "{name} is registered twice");
     }
 
@@ -165,7 +273,7 @@ impl<S: Send + Sync + 'static> Plugin<S> {
 
     /// What it declares of itself: the answer to `rpc.discover`.
     pub fn manifest(&self) -> Document {
-        manifest::of(self)
+        self.declared.clone().unwrap_or_else(|| manifest::of(self))
     }
 
     /// Serves the host that started this process, until it is done. To be returned from `main`.
@@ -187,9 +295,4 @@ fn pointer(path: &Path) -> String {
             Segment::Unknown => None,
         })
         .collect()
-}
-
-/// No constraint at all, as a schema.
-pub(crate) fn object_schema() -> Schema {
-    json_schema!({ "type": "object" })
 }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Read};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 use plugline_protocol::peer::{CloseReason, Connection, Pipes, Setup, Side, Wake};
@@ -16,11 +16,11 @@ use crate::stdio::{Stdio, tell};
 
 /// A person started it: what sysexits(3) calls a usage error.
 const EXIT_USAGE: u8 = 64;
-/// What is in flight when the host closes stdin is finished and flushed within two seconds; draining may
-/// itself take a quarter of a second more than it is given.
-const GRACE_AT_END: Duration = Duration::from_millis(1500);
-const GRACE_AT_SIGTERM: Duration = Duration::from_millis(1500);
-const FLUSH: Duration = Duration::from_millis(250);
+/// What is in flight when the host closes stdin, or says SIGTERM, has so long to end; draining may itself take a quarter
+/// of a second more than it is given.
+const GRACE: Duration = Duration::from_millis(1500);
+/// By then all is finished and written: two seconds are what there is.
+const END: Duration = Duration::from_millis(1950);
 
 pub(crate) fn run<S: Send + Sync + 'static>(plugin: Plugin<S>) -> ExitCode {
     let served = Stdio::pipes().and_then(|pipes| {
@@ -60,9 +60,9 @@ fn serve<S: Send + Sync + 'static>(plugin: Plugin<S>, pipes: Pipes) -> io::Resul
     Ok(match reason.as_deref() {
         None => {
             session.shut_down();
-            finish(&connection, GRACE_AT_SIGTERM)
+            finish(&connection)
         }
-        Some(CloseReason::EndOfFile) => finish(&connection, GRACE_AT_END),
+        Some(CloseReason::EndOfFile) => finish(&connection),
         // Nobody reads any more: there is nobody to tell either.
         Some(CloseReason::Write(_)) => ExitCode::SUCCESS,
         Some(reason) => {
@@ -72,9 +72,10 @@ fn serve<S: Send + Sync + 'static>(plugin: Plugin<S>, pipes: Pipes) -> io::Resul
     })
 }
 
-fn finish(connection: &Connection, grace: Duration) -> ExitCode {
-    connection.drain(None, grace);
-    if !connection.flush(FLUSH) {
+fn finish(connection: &Connection) -> ExitCode {
+    let began = Instant::now();
+    connection.drain(None, GRACE);
+    if !connection.flush(END.saturating_sub(began.elapsed())) {
         tell("the host does not read the last answers");
     }
     ExitCode::SUCCESS

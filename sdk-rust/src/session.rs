@@ -1,6 +1,6 @@
 //! The plugin's side of one connection: lifecycle, and who serves what.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -24,8 +24,8 @@ const IGNORED_SHOWN: u32 = 20;
 /// The plugin's side of one connection.
 pub(crate) struct Session<S> {
     shared: Arc<Shared<S>>,
-    methods: HashMap<String, Handler>,
-    notifications: HashMap<String, Listener>,
+    methods: BTreeMap<String, Handler>,
+    notifications: BTreeMap<String, Listener>,
     manifest: Box<RawValue>,
     /// How many messages were ignored.
     ignored: AtomicU32,
@@ -89,8 +89,7 @@ impl<S: Send + Sync + 'static> Session<S> {
         let manifest = to_raw_value(&plugin.manifest()).expect("a manifest is plain JSON");
         let Plugin { name, version, provides, methods, notifications, configure, limits, .. } = plugin;
         let feature = Some(Feature {});
-        let streams =
-            methods.iter().any(|method| method.about.output.is_some() || method.about.input.is_some());
+        let streams = methods.iter().any(|method| method.about.has_streams());
         let shared = Arc::new(Shared {
             phase: Mutex::new(Phase::New),
             state: OnceLock::new(),
@@ -126,26 +125,26 @@ impl<S: Send + Sync + 'static> Session<S> {
 }
 
 fn served<S: Send + Sync + 'static>(shared: &Arc<Shared<S>>, method: Method<S>) -> (String, Handler) {
-    let Method { name, run, check, about } = method;
+    let Method { about, check, run } = method;
     let shared = Arc::clone(shared);
-    let mut handler = Handler::raw(move |params, call| run(shared.state(), params, call))
-        .with_check(move |params| check(params));
+    let mut handler =
+        Handler::typed(check, move |params, call, result| run(shared.state(), params, call, result));
     if about.output.is_some() {
         handler = handler.with_output();
     }
     if about.input.is_some() {
         handler = handler.with_input();
     }
-    (name, handler)
+    (about.name, handler)
 }
 
 fn heard<S: Send + Sync + 'static>(
     shared: &Arc<Shared<S>>,
     notification: Notification<S>,
 ) -> (String, Listener) {
-    let Notification { name, listen, .. } = notification;
+    let Notification { about, listen } = notification;
     let shared = Arc::clone(shared);
-    (name, Listener::raw(move |params| listen(shared.state(), params)))
+    (about.name, Listener::raw(move |params| listen(shared.state(), params)))
 }
 
 impl<S: Send + Sync + 'static> Service for Session<S> {

@@ -138,3 +138,18 @@ fn a_cancelled_call_ends_with_its_callback() {
     rough.expect_error(&json!(1), -32004);
     rough.end().expect_silent();
 }
+
+#[test]
+fn a_callback_that_waits_until_its_host_takes_it_ends_with_its_call() {
+    let serves = json!({"callbacks": {"methods": ["asker.ask"]}});
+    let mut rough = Process::rough_with(&json!({"maxInFlight": 1}), &serves);
+    rough.request(1, "rough.callback", &ask("first"));
+    let first = expect_question(&rough, "first", &json!(1));
+    rough.request(2, "rough.callback", &ask("second"));
+    rough.ping();
+    rough.notify("rpc.cancel", &json!({"id": 2}));
+    rough.expect_error(&json!(2), -32004);
+    rough.answer(&first, &json!("it"));
+    rough.expect_result(1, &json!("it"));
+    rough.end().expect_silent();
+}

@@ -80,11 +80,12 @@ fn a_call_that_was_done_all_the_same_has_its_result() {
 fn a_deadline_passes() {
     let mut rough = Process::rough();
     let asleep = |deadline: Value| json!({"ms": 3_600_000, "_meta": {"deadlineMs": deadline}});
-    for deadline in [0, 30] {
-        rough.request(1, "rough.sleep", &asleep(json!(deadline)));
-        rough.expect_begun(1);
-        rough.expect_error(&json!(1), -32005);
-    }
+    // One that has passed already is not begun.
+    rough.request(1, "rough.sleep", &asleep(json!(0)));
+    rough.expect_error(&json!(1), -32005);
+    rough.request(1, "rough.sleep", &asleep(json!(500)));
+    rough.expect_begun(1);
+    rough.expect_error(&json!(1), -32005);
     // Not a deadline.
     for deadline in [json!(-1), json!("1"), json!(0.5), json!([])] {
         rough.request(2, "rough.sleep", &asleep(deadline));
@@ -223,5 +224,17 @@ fn what_is_too_long_for_the_host_is_not_sent() {
     let ask = json!({"method": "asker.ask", "params": {"question": long}});
     rough.error("rough.callback", &ask, -32603);
     rough.ping();
+    rough.end().expect_silent();
+}
+
+#[test]
+fn an_integer_that_hosts_would_round_is_not_sent() {
+    let mut rough = Process::rough();
+    rough.error("rough.echo", &json!({"value": 9_007_199_254_740_992_u64}), -32603);
+    rough.error("rough.echo", &json!({"value": [-9_007_199_254_740_992_i64]}), -32603);
+    assert_eq!(
+        rough.result("rough.echo", &json!({"value": 9_007_199_254_740_991_u64})),
+        json!(9_007_199_254_740_991_u64)
+    );
     rough.end().expect_silent();
 }

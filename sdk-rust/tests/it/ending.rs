@@ -1,5 +1,6 @@
 //! How a plugin ends: shutdown, end of file, signals, a host that is gone.
 
+use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -213,6 +214,23 @@ fn it_does_not_wait_for_a_host_that_never_reads() {
     }
     let exit = rough.end().expect_success();
     assert!(exit.stderr.last().is_some_and(|line| line.contains("does not read")), "{exit:#?}");
+}
+
+/// All of the two seconds is for that, however soon the last answer was there.
+#[test]
+fn it_waits_for_a_host_that_reads_late() {
+    let (mut reader, writer) = os_pipe::pipe().unwrap();
+    let mut rough = Process::with_stdout("rough", writer.into());
+    rough.request(0, "rpc.initialize", &json!({"protocolVersions": [1]}));
+    for id in 1..=40 {
+        rough.request(id, "rpc.discover", &json!({}));
+    }
+    rough.close_stdin();
+    std::thread::sleep(Duration::from_millis(800));
+    let mut lines = String::new();
+    reader.read_to_string(&mut lines).unwrap();
+    assert_eq!(lines.lines().count(), 41);
+    assert_eq!(rough.exit().expect_success().stderr, [STARTED]);
 }
 
 #[test]

@@ -4,11 +4,16 @@
 mod broken;
 mod callbacks;
 mod calls;
+mod contracts;
 mod ending;
+mod floods;
 mod handshake;
 mod harness;
 mod io_handler;
 mod manifest;
+mod mock;
 mod process;
 mod stdio;
 mod streams;
+mod truth;
+mod written;

@@ -1,0 +1,36 @@
+//! What can be told of a type by its looks. A macro sees no more: an alias is what it is called.
+
+use syn::{GenericArgument, PathArguments, Type};
+
+/// Its type arguments, where it is `NAME<…>`, by whatever path.
+pub(crate) fn arguments_of<'a>(ty: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    if last.ident != name {
+        return None;
+    }
+    let PathArguments::AngleBracketed(arguments) = &last.arguments else { return Some(Vec::new()) };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    Some(types.collect())
+}
+
+/// What is optional, where it is `Option<…>`.
+pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
+    match arguments_of(ty, "Option")?[..] {
+        [inner] => Some(inner),
+        _ => None,
+    }
+}
+
+/// Whether it is `()`.
+pub(crate) fn is_unit(ty: &Type) -> bool {
+    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
+}
+
+/// Whether its path ends in that name.
+pub(crate) fn is_named(ty: &Type, name: &str) -> bool {
+    arguments_of(ty, name).is_some()
+}
