@@ -1,0 +1,4 @@
+//! The suite itself: its data, its verdicts against real processes, its reports.
+
+mod data;
+mod verdicts;
