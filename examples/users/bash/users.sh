@@ -9,7 +9,7 @@ coproc JQ {
   exec jq -ncr --unbuffered --slurpfile manifest "$here/users.openrpc.json" --arg data "$here/data/users.json" '
     def plugin: {name: "users-bash", version: "0.1.0"};
     def id: {opaque_id: "string", idp: "string"}; # a shape: a type, [values], or members by name
-    def user: {id: id, username: "string", display_name: "string", mail: "string", groups: "array"};
+    def user: {id: id, username: "string", display_name: "string", mail: "string"};
     def rpc: {"rpc.ping": {}, "rpc.discover": {}, "rpc.shutdown": {},
       "rpc.initialize": {protocolVersions: "array"}};
     def shapes: rpc + {"users.on_load": {file: "string"}, "users.find_users": {query: "string"},
@@ -38,16 +38,17 @@ coproc JQ {
     def fail($id; $code; $message; $data):
       reply($id; {error: {code: $code, message: $message, data: $data}});
     def hello($m): .phase = "ready" | .limit = ($m.params.limits.maxLineBytes // 16777216)
-      | reply($m.id; {result: {protocolVersion: 1, plugin: plugin, limits: {maxInFlight: 1},
-          provides: $manifest[0]["x-plugline"].provides}});
+      | reply($m.id; {result: {protocolVersion: 1, plugin: plugin, provides:
+          $manifest[0]["x-plugline"].provides, limits: {maxLineBytes: 1048576, maxInFlight: 1}}});
     def load($m; $file): .loads = $m | .say = "load " + ($file | tojson | .[1:-1]
       | split("\\\"") | join("\"")); # as printf %b takes it
     def loaded($m; $texts): .loads = null
       | if ($texts | length) == 1 and ($texts[0] | type) == "array"
           and isempty($texts[0][] | faults(user; ""))
-        then .users = ($texts[0] | map(del(.secret)))
+        then .users = ($texts[0] | map({groups: []} + del(.secret)))
           | if $m.method == "rpc.initialize" then hello($m) else reply($m.id; {result: null}) end
-        elif $m.method == "users.on_load" then fail($m.id; 2; "cannot load the users")
+        elif $m.method == "users.on_load" then fail($m.id; 2; "the users cannot be loaded";
+          {reason: "\($m.params.file): no list of users can be read from it"})
         else fail($m.id; -32002; "invalid config"; {errors: [{path: "/file",
           message: "cannot be loaded"}]}) end;
     def initialize($m): ({limits: {}, config: {}} + $m.params) as {$limits, $config, $protocolVersions}
@@ -92,8 +93,7 @@ coproc JQ {
       | ($parsed[0] | objects // {result: 0, error: 0}) as $m
       | ([$m | has("result", "error") | select(.)] | length) as $ends | ($m | has("method")) as $asks
       | ($m.id | (type == "string" and utf8bytelength <= 256) or (type == "number" and . >= 0
-          and . == floor and . < 9007199254740992
-          and ($line | test("\"id\"[ \t]*:[ \t]*-?[0-9]+[.eE]") | not))) as $valid
+          and . == floor and . < 9007199254740992)) as $valid
       | if $parsed == [] then fail(null; -32700; "parse error")
         elif ($m.method | type) == "string" and $ends == 0 and ($m | has("id") | not) then . # a notification
         elif $ends == 1 and ($asks | not) and $valid and $m.jsonrpc == "2.0" then . # a response
@@ -107,12 +107,21 @@ coproc JQ {
       if .loads then loaded(.loads; $input) else receive($input) end; .say)'
 }
 
+say() { printf '%s\n' "$1" 2>/dev/null || exit 1; } # nobody reads any more
 ask() { printf '%s\n' "$1" >&"${JQ[1]}" && IFS= read -r said <&"${JQ[0]}"; }
 trap 'exec </dev/null' TERM
+limit=1048576 # of a line: what holds before the handshake, and is declared for after it
 bom=$'\xef\xbb\xbf' bad=$'\xef\xbf\xbd' slash="\\" quote='"'
 while IFS= read -r line; do
-  line=${line#"$bom"} bom=
+  size=${#line}
+  if [[ $bom && $line == "$bom"* ]]; then line=${line:3}; fi # `#` would look at each beginning of a long line
+  bom=
   [[ $line == *[!$' \t\r']* ]] || continue
+  if ((size > limit)); then
+    said='{"jsonrpc":"2.0","id":null,"error":{"code":-32007,"message":"message too large","data":'
+    say "$said{\"limit\":$limit,\"size\":$size}}}"
+    continue
+  fi
   # The line as a string of JSON. From here on, U+FFFD stands for bytes that can be in no JSON.
   text=${line//"$bad"/"$slash"ufffd}
   text=${text//"$slash"/"$slash$slash"}
@@ -125,6 +134,6 @@ while IFS= read -r line; do
     texts=$(jq -cs . 2>/dev/null <"$file") || texts=null
     ask "$texts" || exit 1
   fi
-  if [[ $said ]]; then printf '%s\n' "$said" 2>/dev/null || exit 1; else echo "ignored: ${line:0:200}" >&2; fi
-done
+  if [[ $said ]]; then say "$said"; else echo "ignored: ${line:0:200}" >&2; fi
+done < <(sed -u 's/\x00/\xff/g') # the shell drops NUL from what it reads, and neither can be in JSON
 exit 0

@@ -2,12 +2,12 @@
 
 use std::fs;
 
-use plugline_sdk::{Plugin, Refusal};
+use plugline_sdk::{Example, Instances, Plugin, Refusal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{DATA, User, UserList, Users, UsersError, plugin};
+use crate::{DATA, User, UserList, Users, UsersContract, UsersError};
 
 /// The config of the plugin.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -21,7 +21,8 @@ pub struct JsonConfig {
 /// Users in JSON files, each an array of records. Until one is loaded, those that ship with this crate.
 pub fn json_users() -> UserList {
     UserList::new(shipped(), |file| {
-        let failed = |why: &dyn std::fmt::Display| UsersError::LoadFailed(format!("{file}: {why}"));
+        let failed =
+            |why: &dyn std::fmt::Display| UsersError::LoadFailed { reason: format!("{file}: {why}") };
         let text = fs::read_to_string(file).map_err(|fault| failed(&fault))?;
         serde_json::from_str(&text).map_err(|fault| failed(&fault))
     })
@@ -43,17 +44,18 @@ pub fn json_plugin() -> Plugin<UserList> {
         Ok::<_, Refusal>(users)
     };
     let einstein = &shipped()[0];
-    plugin("users-json", make, |method| {
-        let about_einstein = json!({ "id": einstein.id });
-        match method.name() {
-            "users.get_user" => method.example("einstein", about_einstein, json!(einstein)),
-            "users.get_user_groups" => method.example("einstein", about_einstein, json!(einstein.groups)),
-            "users.get_user_by_claim" => {
-                method.example("by mail", json!({"claim": "mail", "value": einstein.mail}), json!(einstein))
-            }
-            "users.find_users" => method.example("by name", json!({"query": "einstein"}), json!([einstein])),
-            _ => method,
-        }
-    })
-    .describe("Users in a JSON file.")
+    let by_id = json!({ "id": einstein.id });
+    let by_mail = json!({ "claim": "mail", "value": einstein.mail });
+    Plugin::configured("users-json", env!("CARGO_PKG_VERSION"), make)
+        .describe("Users in a JSON file.")
+        .instances(Instances::Many)
+        .contract(UsersContract)
+        // Of the users that ship with it; what holds for whoever provides the contract stands at the trait.
+        .example("users.get_user", Example::new("einstein", by_id.clone()).returns(json!(einstein)))
+        .example("users.get_user_by_claim", Example::new("by mail", by_mail).returns(json!(einstein)))
+        .example("users.get_user_groups", Example::new("einstein", by_id).returns(json!(einstein.groups)))
+        .example(
+            "users.find_users",
+            Example::new("by name", json!({ "query": "einstein" })).returns(json!([einstein])),
+        )
 }

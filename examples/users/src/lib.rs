@@ -1,61 +1,90 @@
 //! The `users` contract, version 1.0.0: looking people up, wherever they are kept.
 //!
-//! [`Users`] is the contract as a trait. [`UserList`] implements it over what [`json_users`] or [`passwd_users`]
-//! read; [`plugin`] serves any implementation as a plugin; [`UsersClient`] implements it over a plugin in whatever
-//! language. So a host works with `dyn Users` and need not know which it has.
+//! [`Users`] is the contract as a trait, and all there is of it: [`UsersClient`], which implements it over a plugin in
+//! whatever language, [`UsersContract`], by which [`json_plugin`] and [`passwd_plugin`] serve it, and the document
+//! are made from it. [`UserList`] implements it over what [`json_users`] or [`passwd_users`] read. So a host works with
+//! `dyn Users` and need not know which it has.
 #![forbid(unsafe_code)]
 
-mod client;
 mod json;
 mod list;
 mod passwd;
-mod plugin;
 
 use std::collections::BTreeMap;
 
+use plugline_sdk::{CallFailed, ContractError, contract};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use client::UsersClient;
 pub use json::{JsonConfig, json_plugin, json_users};
 pub use list::UserList;
 pub use passwd::{PasswdConfig, passwd_plugin, passwd_users};
-pub use plugin::plugin;
 
 /// The users of the demo, as they ship.
 pub const DATA: &str = include_str!("../data/users.json");
 
 /// Looks people up.
+#[contract(name = "users", version = "1.0.0")]
 pub trait Users: Send + Sync {
     /// Replaces the users with those of that file.
     ///
     /// # Errors
     /// [`UsersError::LoadFailed`].
-    fn on_load(&self, file: &str) -> Result<(), UsersError>;
+    #[idempotent]
+    fn on_load(
+        &self,
+        /// The file to load.
+        file: &str,
+    ) -> Result<(), UsersError>;
 
     /// Finds one user by id.
     ///
     /// # Errors
     /// [`UsersError::NotFound`].
-    fn get_user(&self, id: &UserId) -> Result<User, UsersError>;
+    #[idempotent]
+    #[example(name = "nobody", params = json!({"id": {"opaque_id": "nobody", "idp": "nowhere"}}), error = 1)]
+    fn get_user(
+        &self,
+        /// Whose id it is.
+        id: &UserId,
+    ) -> Result<User, UsersError>;
 
     /// Finds one user by something that only they have.
     ///
     /// # Errors
     /// [`UsersError::NotFound`].
-    fn get_user_by_claim(&self, claim: Claim, value: &str) -> Result<User, UsersError>;
+    #[idempotent]
+    #[example(name = "nobody", params = json!({"claim": "mail", "value": "nobody@nowhere"}), error = 1)]
+    fn get_user_by_claim(
+        &self,
+        /// What is compared.
+        claim: Claim,
+        /// What it must be.
+        value: &str,
+    ) -> Result<User, UsersError>;
 
     /// The names of the groups that a user is in.
     ///
     /// # Errors
     /// [`UsersError::NotFound`].
-    fn get_user_groups(&self, id: &UserId) -> Result<Vec<String>, UsersError>;
+    #[idempotent]
+    #[example(name = "nobody", params = json!({"id": {"opaque_id": "nobody", "idp": "nowhere"}}), error = 1)]
+    fn get_user_groups(
+        &self,
+        /// Whose id it is.
+        id: &UserId,
+    ) -> Result<Vec<String>, UsersError>;
 
-    /// Finds the users whose username, display name, mail or opaque id contains that, in whatever case.
+    /// Finds the users whose username, display name, mail or opaque id contains the query, in whatever case.
     ///
     /// # Errors
     /// Only those of the call itself.
-    fn find_users(&self, query: &str) -> Result<Vec<User>, UsersError>;
+    #[idempotent]
+    fn find_users(
+        &self,
+        /// What to look for.
+        query: &str,
+    ) -> Result<Vec<User>, UsersError>;
 }
 
 /// Who somebody is, everywhere.
@@ -115,22 +144,22 @@ pub enum Claim {
 }
 
 /// Why a lookup failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, ContractError)]
 pub enum UsersError {
     /// Nobody is that.
     #[error("no such user")]
+    #[code(1)]
     NotFound,
     /// The file cannot be read, or holds no users.
-    #[error("the users cannot be loaded: {0}")]
-    LoadFailed(String),
-    /// The plugin could not be called.
+    #[error("the users cannot be loaded: {reason}")]
+    #[code(2)]
+    LoadFailed {
+        /// Which file, and what is wrong with it.
+        reason: String,
+    },
+    /// The call failed: where the users are in another process, that may happen to any.
     #[error(transparent)]
-    Call(Box<plugline_host::Error>),
-}
-
-impl UsersError {
-    const NOT_FOUND: i64 = 1;
-    const LOAD_FAILED: i64 = 2;
+    Call(#[from] CallFailed),
 }
 
 impl User {

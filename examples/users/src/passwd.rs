@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use plugline_sdk::{Plugin, Refusal};
+use plugline_sdk::{Instances, Plugin, Refusal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{User, UserId, UserList, UsersError, plugin};
+use crate::{User, UserId, UserList, UsersContract, UsersError};
 
 /// The config of the plugin.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -44,7 +44,8 @@ struct Group<'a> {
 
 fn read_accounts(passwd: &str, config: &PasswdConfig) -> Result<Vec<User>, UsersError> {
     let read = |file: &str| {
-        fs::read_to_string(file).map_err(|fault| UsersError::LoadFailed(format!("{file}: {fault}")))
+        fs::read_to_string(file)
+            .map_err(|fault| UsersError::LoadFailed { reason: format!("{file}: {fault}") })
     };
     let (accounts, groups) = (read(passwd)?, read(&config.group)?);
     let groups: Vec<Group<'_>> = groups.lines().filter_map(parse_group).collect();
@@ -83,7 +84,10 @@ fn parse_account(line: &str, groups: &[Group<'_>], idp: &str) -> Option<User> {
 /// The plugin that serves the accounts of this machine.
 pub fn passwd_plugin() -> Plugin<UserList> {
     let make = |config| passwd_users(config).map_err(|fault| Refusal::from(fault.to_string()));
-    plugin("users-passwd", make, |method| method).describe("The accounts of this machine.")
+    Plugin::configured("users-passwd", env!("CARGO_PKG_VERSION"), make)
+        .describe("The accounts of this machine.")
+        .instances(Instances::Many)
+        .contract(UsersContract)
 }
 
 #[cfg(test)]

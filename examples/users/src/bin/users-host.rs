@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     eprintln!("{} {} runs as process {}", who.name, who.version, plugin.id());
 
     // Use it as if it were an implementation of the trait.
-    let users = UsersClient::new(plugin.clone());
+    let users: UsersClient = plugin.client()?;
     users.on_load(&file)?;
     for User { username, display_name, mail, .. } in users.find_users(&query)? {
         println!("{username}\t{display_name}\t{mail}");

@@ -1,0 +1,3 @@
+module plugline/examples/users
+
+go 1.22
