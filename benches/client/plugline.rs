@@ -1,4 +1,4 @@
-//! The Plugline Rust host with the bench plugin, and the operations that only it has.
+//! The Plugline Rust host with the bench plugin or another, and the operations that only the former has.
 
 use std::borrow::Cow;
 use std::env;
@@ -14,14 +14,14 @@ use plugline_host::{Bytes, Call, CallOptions, Limits, Plugin, WireError, callbac
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::{nanos, sibling};
+use crate::{PluginCommand, nanos};
 
 /// Whether waits poll before they block; of the host and, by its environment, of the plugin.
 const POLL: &str = "PLUGLINE_POLL";
 /// Messages of 16 MiB and their envelopes.
 const LINE: usize = 32 * 1024 * 1024;
 
-pub(crate) struct Plugline;
+pub(crate) struct Plugline(pub(crate) PluginCommand);
 
 pub(crate) struct Running(Plugin);
 
@@ -31,7 +31,8 @@ impl System for Plugline {
     type Instance = Running;
 
     fn start(&self) -> Result<Running, Fault> {
-        let mut launch = Plugin::command(sibling("bench-plugin")?)
+        let mut launch = Plugin::command(&self.0.program)
+            .args(&self.0.args)
             .host("compare", env!("CARGO_PKG_VERSION"))
             .limits(Limits { max_line_bytes: LINE, ..Limits::default() })
             .callback("bench.echo", echo);

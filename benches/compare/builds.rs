@@ -1,5 +1,6 @@
 //! Builds the peers with their toolchains, and says which toolchains are missing.
 
+use std::path::Path;
 use std::process::Command;
 
 use plugline_benches_driver::Fault;
@@ -34,7 +35,7 @@ pub(crate) fn build(toolchain: Toolchain, places: &Places) -> Result<(), Fault> 
         }
         Toolchain::Go => {
             std::fs::create_dir_all(&programs)?;
-            let go = |args: &[&str], out: &std::path::Path, what: &str| {
+            let go = |args: &[&str], out: &Path, what: &str| {
                 let mut go = Command::new("go");
                 go.args(["build", "-trimpath"]).args(args).arg("-o").arg(out).arg(what);
                 run(go.current_dir(places.benches.join("peers/go")))
@@ -42,7 +43,29 @@ pub(crate) fn build(toolchain: Toolchain, places: &Places) -> Result<(), Fault> 
             go(&[], &programs, "./cmd/...")?;
             go(&["-buildmode=plugin"], &programs.join("native.so"), "./native")
         }
+        Toolchain::Python => {
+            environment(&programs, places, "../sdk-python/requirements.txt")?;
+            // As it is now, whatever was installed under the same version.
+            pip(
+                &programs,
+                places,
+                &["--no-build-isolation", "--no-deps", "--force-reinstall", "../sdk-python"],
+            )
+        }
+        Toolchain::PythonMcp => environment(&programs, places, "peers/python/mcp-requirements.txt"),
     }
+}
+
+/// A virtual environment with what is required there, and nothing that is not named with its hash.
+fn environment(programs: &Path, places: &Places, requirements: &str) -> Result<(), Fault> {
+    run(Command::new("python3").args(["-m", "venv"]).arg(programs.parent().unwrap_or(programs)))?;
+    pip(programs, places, &["--require-hashes", "--requirement", requirements])
+}
+
+fn pip(programs: &Path, places: &Places, args: &[&str]) -> Result<(), Fault> {
+    let mut pip = Command::new(programs.join("python"));
+    pip.args(["-m", "pip", "--disable-pip-version-check", "install", "--quiet"]).args(args);
+    run(pip.current_dir(&places.benches))
 }
 
 fn cargo() -> Command {

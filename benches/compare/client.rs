@@ -55,6 +55,7 @@ impl Client {
         if let Some(core) = core {
             command.args(["--core", &core.to_string()]);
         }
+        command.args(places.plugin(peer));
         command.envs(mode.and_then(Mode::environment));
         let mut child = command
             .stdin(Stdio::piped())

@@ -46,10 +46,25 @@ fn versions(places: &Places) -> Vec<(String, String)> {
         ("rustc".into(), said("rustc", &["--version"]).replace("rustc ", "")),
         ("go".into(), said("go", &["env", "GOVERSION"]).replace("go", "")),
     ];
+    versions.push(("python".into(), said("python3", &["--version"]).replace("Python ", "")));
+    for requirements in ["../sdk-python/requirements", "peers/python/mcp-requirements"] {
+        let file = |kind| read(places.benches.join(format!("{requirements}.{kind}")));
+        versions.extend(pinned(&file("txt"), &file("in")));
+    }
     versions.extend(required(&read(places.benches.join("peers/go/go.mod"))));
     versions.extend(locked(&read(places.benches.join("../Cargo.lock")), &OF_CARGO));
     versions.extend(locked(&read(places.benches.join("peers/mcp/Cargo.lock")), &OF_MCP));
     versions
+}
+
+/// What a requirements.txt pins of what a requirements.in asks for.
+fn pinned(lock: &str, asked: &str) -> Vec<(String, String)> {
+    let asked: Vec<String> = asked.lines().map(|line| line.trim().replace('_', "-")).collect();
+    let pin = |line: &str| {
+        let (name, version) = line.split_once("==")?;
+        Some((name.to_owned(), version.split(' ').next()?.to_owned()))
+    };
+    lock.lines().filter_map(pin).filter(|(name, _)| asked.contains(name)).collect()
 }
 
 /// What a go.mod requires directly.
@@ -102,6 +117,8 @@ mod tests {
         let lock = "version = 4\n\n[[package]]\nname = \"a\"\nversion = \"1.2.3\"\n\n[[package]]\nname = \"b\"\n\
                     version = \"2.0.0\"\n";
         assert_eq!(locked(lock, &["b"]), [("b".to_owned(), "2.0.0".to_owned())]);
+        let lock = "# why\na-b==1.2 \\\n    --hash=sha256:00\n    # via -r x.in\nc==3 ; python_version >= '3.11' \\\n";
+        assert_eq!(pinned(lock, "# what\na_b\n"), [("a-b".to_owned(), "1.2".to_owned())]);
         let module = "module m\n\nrequire (\n\tm/a v1.0.0\n\tm/b v2.0.0 // indirect\n)\n";
         assert_eq!(required(module), [("m/a".to_owned(), "v1.0.0".to_owned())]);
     }

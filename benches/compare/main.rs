@@ -29,7 +29,7 @@ use plugline_benches_driver::Fault;
 
 use crate::figures::Run;
 use crate::machine::Machine;
-use crate::options::{Options, USAGE};
+use crate::options::{EXTRAS, Options, USAGE};
 use crate::peers::{PEERS, Peer, Places, Toolchain};
 
 fn main() -> ExitCode {
@@ -77,22 +77,37 @@ fn compare(options: &Options) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Builds all at once: most of the time one waits for the network or for its last compiler.
+fn build(wanted: Vec<Toolchain>, places: &Places) -> Vec<(Toolchain, Result<(), String>)> {
+    eprintln!("building: {wanted:?}");
+    std::thread::scope(|scope| {
+        let building: Vec<_> = wanted
+            .into_iter()
+            .map(|toolchain| {
+                let build = move || builds::build(toolchain, places).map_err(|why| why.to_string());
+                (toolchain, scope.spawn(build))
+            })
+            .collect();
+        let ended = "a build does not panic";
+        building.into_iter().map(|(toolchain, build)| (toolchain, build.join().expect(ended))).collect()
+    })
+}
+
 fn measure(options: &Options, places: &Places) -> Result<Run, Fault> {
     let scale = options.scale();
+    let of = |toolchain| PEERS.iter().filter(move |peer| peer.needs(toolchain) && options.wants(peer.name));
+    // Plugline's own programs are needed whatever is wanted.
+    let wanted = Toolchain::ALL
+        .into_iter()
+        .filter(|toolchain| *toolchain == Toolchain::Cargo || of(*toolchain).next().is_some());
     let mut missing = BTreeMap::new();
-    for toolchain in [Toolchain::Cargo, Toolchain::CargoMcp, Toolchain::Go] {
-        let of = || PEERS.iter().filter(|peer| peer.toolchain == toolchain && options.wants(peer.name));
-        // Plugline's own programs are needed whatever is wanted.
-        if of().next().is_none() && toolchain != Toolchain::Cargo {
-            continue;
-        }
-        eprintln!("building: {toolchain:?}");
-        if let Err(why) = builds::build(toolchain, places) {
+    for (toolchain, built) in build(wanted.collect(), places) {
+        if let Err(why) = built {
             if toolchain == Toolchain::Cargo {
-                return Err(why);
+                return Err(why.into());
             }
-            eprintln!("  missing: {why}");
-            missing.extend(of().map(|peer| (peer.name.to_owned(), why.to_string())));
+            eprintln!("{toolchain:?} is missing: {why}");
+            missing.extend(of(toolchain).map(|peer| (peer.name.to_owned(), why.clone())));
         }
     }
     let began = Instant::now();
@@ -117,7 +132,7 @@ fn measure(options: &Options, places: &Places) -> Result<Run, Fault> {
             }
         }
     }
-    if options.wants("extras") {
+    if options.wants(EXTRAS) {
         eprintln!("Plugline alone");
         scenarios::run(places, &scale, &mut run);
     }

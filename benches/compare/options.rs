@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::peers::PEERS;
+
 pub(crate) const USAGE: &str = "\
 usage: compare [--quick] [--only NAME,…] [--render]
 
@@ -57,7 +59,7 @@ impl Options {
                 "--render" => options.render = true,
                 "--only" => {
                     let names = args.next().ok_or("--only needs names")?;
-                    options.only = Some(names.split(',').map(str::to_owned).collect());
+                    options.only = Some(names.split(',').map(known).collect::<Result<_, _>>()?);
                 }
                 other => return Err(format!("what is {other}?")),
             }
@@ -119,6 +121,17 @@ impl Options {
     }
 }
 
+/// What only Plugline is measured with.
+pub(crate) const EXTRAS: &str = "extras";
+
+fn known(name: &str) -> Result<String, String> {
+    let names = || PEERS.iter().map(|peer| peer.name).chain([EXTRAS]);
+    if names().any(|known| known == name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("nothing is called {name:?}; there are {}", names().collect::<Vec<_>>().join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +146,8 @@ mod tests {
             assert_eq!(parse(given).unwrap().command(), format!("scripts/bench {given}").trim_end());
         }
         parse("--only").unwrap_err();
+        let why = parse("--only plugline,pies").unwrap_err();
+        assert!(why.starts_with("nothing is called \"pies\"; there are plugline, "), "{why}");
         parse("quick").unwrap_err();
     }
 

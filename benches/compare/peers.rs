@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use plugline_benches_driver::Method;
+
 /// What builds a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Toolchain {
@@ -11,6 +13,25 @@ pub(crate) enum Toolchain {
     CargoMcp,
     /// The Go module.
     Go,
+    /// A virtual environment with Plugline's package.
+    Python,
+    /// One with MCP's: what that needs besides, other packages would import too, and start more slowly.
+    PythonMcp,
+}
+
+impl Toolchain {
+    pub(crate) const ALL: [Self; 5] = [Self::Cargo, Self::CargoMcp, Self::Go, Self::Python, Self::PythonMcp];
+}
+
+/// What a client starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plugin {
+    /// Its own: it knows where that is.
+    Own,
+    /// A script for the Python of that environment, by its path from `benches/`.
+    Script(Toolchain, &'static str),
+    /// A Python that does nothing.
+    Pass,
 }
 
 /// One system. To add another, add an entry to [`PEERS`]: its client speaks the line protocol of
@@ -21,9 +42,13 @@ pub(crate) struct Peer {
     pub(crate) name: &'static str,
     /// Its name in tables.
     pub(crate) label: &'static str,
+    /// What builds its client.
     pub(crate) toolchain: Toolchain,
     /// The client's program and its first argument, if it has one; the file of users follows.
     client: (&'static str, Option<&'static str>),
+    pub(crate) plugin: Plugin,
+    /// What can be called.
+    pub(crate) methods: &'static [Method],
     /// Whether it is a system that one could use, and not a limit of the machine.
     pub(crate) is_system: bool,
     /// Whether callers in many threads or tasks can share one plugin.
@@ -39,13 +64,22 @@ const SYSTEM: Peer = Peer {
     label: "",
     toolchain: Toolchain::Go,
     client: ("", None),
+    plugin: Plugin::Own,
+    methods: &Method::ALL,
     is_system: true,
     is_shared: true,
     streams: false,
     is_process: true,
 };
 
-const LIMIT: Peer = Peer { toolchain: Toolchain::Cargo, is_system: false, is_shared: false, ..SYSTEM };
+const LIMIT: Peer = Peer {
+    toolchain: Toolchain::Cargo,
+    // The raw pipe has one method only.
+    methods: &[Method::GetUser],
+    is_system: false,
+    is_shared: false,
+    ..SYSTEM
+};
 
 /// No peer: it keeps a core busy.
 pub(crate) const SPINNING: Peer = Peer { client: ("bench-client", Some("spin")), ..LIMIT };
@@ -74,7 +108,31 @@ pub(crate) const PEERS: &[Peer] = &[
         name: "jsonrpc-core",
         label: "jsonrpc-core behind a line loop",
         toolchain: Toolchain::Cargo,
-        client: ("bench-client", Some("jsonrpc-core")),
+        client: ("bench-client", Some("line")),
+        ..SYSTEM
+    },
+    Peer {
+        name: "python",
+        label: "**Plugline**, Rust host, Python plugin",
+        toolchain: Toolchain::Cargo,
+        client: ("bench-client", Some("plugline")),
+        plugin: Plugin::Script(Toolchain::Python, "../examples/users/python-sdk/users.py"),
+        ..SYSTEM
+    },
+    Peer {
+        name: "python-loop",
+        label: "bare Python loop with `json`",
+        toolchain: Toolchain::Cargo,
+        client: ("bench-client", Some("line")),
+        plugin: Plugin::Script(Toolchain::Python, "peers/python/loop.py"),
+        ..SYSTEM
+    },
+    Peer {
+        name: "python-mcp",
+        label: "MCP's Python SDK (mcp), stdio",
+        toolchain: Toolchain::CargoMcp,
+        client: ("mcp-client", None),
+        plugin: Plugin::Script(Toolchain::PythonMcp, "peers/python/mcp_server.py"),
         ..SYSTEM
     },
     Peer {
@@ -101,11 +159,46 @@ pub(crate) const PEERS: &[Peer] = &[
         name: "direct",
         label: "direct trait call, in-process",
         client: ("bench-client", Some("direct")),
+        methods: &Method::ALL,
         is_shared: true,
         is_process: false,
         ..LIMIT
     },
+    Peer {
+        name: "in-process-type",
+        label: "in-process, by its own type",
+        client: ("bench-client", Some("in-process-type")),
+        is_process: false,
+        ..LIMIT
+    },
+    Peer {
+        name: "in-process-object",
+        label: "in-process, through `Arc<dyn Users>`",
+        client: ("bench-client", Some("in-process-object")),
+        is_process: false,
+        ..LIMIT
+    },
+    Peer {
+        name: "python-pass",
+        label: "`python3 -c pass`, to its end",
+        client: ("bench-client", Some("run")),
+        plugin: Plugin::Pass,
+        methods: &[],
+        ..LIMIT
+    },
 ];
+
+impl Peer {
+    /// Whether it cannot be measured without that.
+    pub(crate) fn needs(&self, toolchain: Toolchain) -> bool {
+        let plugin = match self.plugin {
+            Plugin::Own => self.toolchain,
+            Plugin::Script(python, _) => python,
+            Plugin::Pass => Toolchain::Python,
+        };
+        [self.toolchain, plugin].contains(&toolchain)
+    }
+}
 
 /// The peer of that name.
 pub(crate) fn named(name: &str) -> Option<&'static Peer> {
@@ -140,6 +233,8 @@ impl Places {
             Toolchain::Cargo => self.target.join("release"),
             Toolchain::CargoMcp => self.target.join("benches-mcp/release"),
             Toolchain::Go => self.target.join("benches-go"),
+            Toolchain::Python => self.target.join("benches-python/bin"),
+            Toolchain::PythonMcp => self.target.join("benches-python-mcp/bin"),
         }
     }
 
@@ -149,5 +244,15 @@ impl Places {
         let file = self.users().to_string_lossy().into_owned();
         let args = argument.map(str::to_owned).into_iter().chain([file]).collect();
         (self.programs(peer.toolchain).join(program), args)
+    }
+
+    /// What the client of a peer is to start, where that is not its own.
+    pub(crate) fn plugin(&self, peer: &Peer) -> Vec<PathBuf> {
+        let python = |toolchain| self.programs(toolchain).join("python");
+        match peer.plugin {
+            Plugin::Own => Vec::new(),
+            Plugin::Script(toolchain, script) => vec![python(toolchain), self.benches.join(script)],
+            Plugin::Pass => vec![python(Toolchain::Python), "-c".into(), "pass".into()],
+        }
     }
 }

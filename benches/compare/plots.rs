@@ -93,5 +93,5 @@ pub(crate) fn draw(run: &Run) -> Vec<Plot> {
 
 fn bar(run: &Run, peer: &Peer, figure: &str, write: fn(f64) -> String) -> Option<(String, f64, String)> {
     let value = run.peer(peer.name, figure)?;
-    Some((peer.label.replace("**", ""), value, write(value)))
+    Some((peer.label.replace(['*', '`'], ""), value, write(value)))
 }

@@ -1,9 +1,13 @@
 //! What the kernel says of a process: memory, CPU time, context switches.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use plugline_benches_driver::{Fault, process_time};
+
+/// What the kernel says of a thread that ended while it was asked for.
+const ESRCH: i32 = 3;
 
 /// Its proportional share of memory; bytes.
 pub(crate) fn pss(pid: u32) -> Result<u64, Fault> {
@@ -25,9 +29,17 @@ pub(crate) fn switches(pids: &[u32]) -> Result<u64, Fault> {
     let mut total = 0;
     for pid in pids {
         for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let status = task?.path().join("status").to_string_lossy().into_owned();
-            total += field(&status, "voluntary_ctxt_switches:")?;
-            total += field(&status, "nonvoluntary_ctxt_switches:")?;
+            let path = task?.path().join("status").to_string_lossy().into_owned();
+            let status = match fs::read_to_string(&path) {
+                Ok(status) => status,
+                // It has ended since it was listed.
+                Err(fault) if fault.kind() == ErrorKind::NotFound || fault.raw_os_error() == Some(ESRCH) => {
+                    continue;
+                }
+                Err(fault) => return Err(format!("{path}: {fault}").into()),
+            };
+            total += number(&path, &status, "voluntary_ctxt_switches:")?;
+            total += number(&path, &status, "nonvoluntary_ctxt_switches:")?;
         }
     }
     Ok(total)
@@ -35,6 +47,10 @@ pub(crate) fn switches(pids: &[u32]) -> Result<u64, Fault> {
 
 fn field(path: &str, name: &str) -> Result<u64, Fault> {
     let text = fs::read_to_string(path).map_err(|fault| format!("{path}: {fault}"))?;
+    number(path, &text, name)
+}
+
+fn number(path: &str, text: &str, name: &str) -> Result<u64, Fault> {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
     Ok(value.ok_or_else(|| format!("{path} has no {name}"))?.parse()?)
 }

@@ -8,7 +8,7 @@ use plugline_benches_driver::{Fault, Method, Request, Response};
 use crate::client::Client;
 use crate::figures::Figures;
 use crate::options::Scale;
-use crate::peers::{Peer, Places};
+use crate::peers::{Peer, Places, Plugin};
 use crate::procfs::pss;
 
 /// How many callers share one plugin.
@@ -26,18 +26,15 @@ pub(crate) fn round(places: &Places, peer: &Peer, scale: &Scale, figures: &mut F
     let has_memory = peer.is_process && peer.is_system;
     if has_memory {
         // First of all: what a busy host has freed, it would give to new plugins.
-        memory(&mut client, figures)?;
+        memory(&mut client, peer, figures)?;
     }
     for _ in 0..scale.starts {
         figures.add("start", client.start_plugins(1)?.wall_ns as f64);
         client.stop_plugins()?;
     }
     let plugin = client.start_plugins(1)?;
-    for method in Method::ALL {
-        // The raw pipe has one method only.
-        if peer.is_system || method == Method::GetUser || !peer.is_process {
-            figures.add_calls(method.name(), client.sequential(method, scale.span)?)?;
-        }
+    for method in peer.methods {
+        figures.add_calls(method.name(), client.sequential(*method, scale.span)?)?;
     }
     if peer.is_shared {
         let millis = u64::try_from(scale.callers.as_millis())?;
@@ -65,15 +62,18 @@ pub(crate) fn round(places: &Places, peer: &Peer, scale: &Scale, figures: &mut F
 }
 
 /// Of one plugin that was called twice, and of a host for each that it has more.
-fn memory(client: &mut Client, figures: &mut Figures) -> Result<(), Fault> {
+fn memory(client: &mut Client, peer: &Peer, figures: &mut Figures) -> Result<(), Fault> {
     let plugin = client.start_plugins(1)?;
     thread::sleep(SETTLE);
     figures.add("memory.plugin", pss(one(&plugin)?)? as f64);
-    let before = pss(client.id())?;
-    client.start_plugins(MORE)?;
-    thread::sleep(SETTLE);
-    let more = pss(client.id())?.saturating_sub(before);
-    figures.add("memory.host", more as f64 / MORE as f64);
+    // What a host needs for each does not depend on the language of its plugins, and a Python is slow to start.
+    if peer.plugin == Plugin::Own {
+        let before = pss(client.id())?;
+        client.start_plugins(MORE)?;
+        thread::sleep(SETTLE);
+        let more = pss(client.id())?.saturating_sub(before);
+        figures.add("memory.host", more as f64 / MORE as f64);
+    }
     client.stop_plugins()
 }
 

@@ -20,6 +20,7 @@ pub(super) fn write(out: &mut String, run: &Run) {
     if measured().next().is_none() {
         return;
     }
+    let called = || measured().filter(|peer| !peer.methods.is_empty());
     let figure = |peer: &Peer, name: &str| run.peer(peer.name, name);
 
     out.push_str(
@@ -27,7 +28,7 @@ pub(super) fn write(out: &mut String, run: &Run) {
          go-plugin net/rpc.\n\n",
     );
     let mut table = Table::new(["system"].into_iter().chain(Method::ALL.map(Method::name)));
-    for peer in measured() {
+    for peer in called() {
         let cells = Method::ALL.map(|method| {
             let name = format!("{}.p50", method.name());
             let factor = ratio(run.peer(BASE, &name), figure(peer, &name));
@@ -41,7 +42,7 @@ pub(super) fn write(out: &mut String, run: &Run) {
     for (share, name) in [("90", "p90"), ("99", "p99")] {
         let _ = writeln!(out, "The time that {share} % of the calls stay below:\n");
         let mut table = Table::new(["system"].into_iter().chain(Method::ALL.map(Method::name)));
-        for peer in measured() {
+        for peer in called() {
             let cells =
                 Method::ALL.map(|method| cell(figure(peer, &format!("{}.{name}", method.name())), time));
             table.row([peer.label.to_owned()].into_iter().chain(cells));
@@ -54,7 +55,7 @@ pub(super) fn write(out: &mut String, run: &Run) {
          together:\n\n",
     );
     let mut table = Table::new(["system", "p50", "p99", "CPU per call", "CPU against net/rpc"]);
-    for peer in measured() {
+    for peer in called() {
         let of = |name| with_spread(&run.peers[peer.name], name, time);
         let share = ratio(figure(peer, "GetUser.cpu"), run.peer(BASE, "GetUser.cpu"));
         table.row([

@@ -1,9 +1,9 @@
-//! Measures MCP's Rust SDK: its own runtime, as `#[tokio::main]` makes it, and the calls in tasks of it.
+//! Measures MCP's Rust SDK with its own server or another: `mcp-client FILE [SERVER ARGUMENT…]`. The runtime is as
+//! `#[tokio::main]` makes it, and the calls are tasks of it.
 #![forbid(unsafe_code)]
 
 mod params;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,6 +32,8 @@ struct Server {
 struct About {
     user: User,
     file: String,
+    /// The program and arguments of the server.
+    server: Vec<String>,
 }
 
 struct Client {
@@ -41,10 +43,16 @@ struct Client {
 }
 
 fn main() -> Result<(), Fault> {
-    let file = std::env::args().nth(1).ok_or("started by compare, with the file of users")?;
+    let mut args = std::env::args().skip(1);
+    let file = args.next().ok_or("started by compare, with the file of users")?;
+    let mut server: Vec<_> = args.collect();
+    if server.is_empty() {
+        let own = std::env::current_exe()?.with_file_name("mcp-server");
+        server.push(own.into_os_string().into_string().map_err(|_| "the path of mcp-server is not Unicode")?);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut client =
-        Client { runtime, about: Arc::new(About { user: einstein(), file }), servers: Vec::new() };
+        Client { runtime, about: Arc::new(About { user: einstein(), file, server }), servers: Vec::new() };
     serve(|request| client.operate(request))?;
     client.stop();
     Ok(())
@@ -69,7 +77,7 @@ impl Client {
             let about = Arc::clone(&self.about);
             let task = self.runtime.spawn(async move {
                 let began = Instant::now();
-                let server = Server::start().await?;
+                let server = Server::start(&about.server).await?;
                 let loaded = server.call(Method::OnLoad, &about).await?;
                 let got = server.call(Method::GetUser, &about).await?;
                 let wall = began.elapsed();
@@ -140,9 +148,11 @@ impl Client {
 }
 
 impl Server {
-    async fn start() -> Result<Self, Fault> {
-        let program: PathBuf = std::env::current_exe()?.with_file_name("mcp-server");
-        let transport = TokioChildProcess::new(Command::new(program))?;
+    async fn start(server: &[String]) -> Result<Self, Fault> {
+        let (program, args) = server.split_first().ok_or("which server?")?;
+        let mut command = Command::new(program);
+        command.args(args);
+        let transport = TokioChildProcess::new(command)?;
         let pid = transport.id().ok_or("it has ended")?;
         Ok(Self { service: ().serve(transport).await?, pid })
     }

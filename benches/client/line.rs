@@ -1,4 +1,4 @@
-//! A host for the `jsonrpc-core` plugin: a line out, a line in, one caller at a time.
+//! A host for a plugin that only answers lines, whatever it is made with: a line out, a line in, one caller at a time.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -9,9 +9,9 @@ use plugline_benches_driver::{Fault, Instance, Manager, System, User, UserId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::sibling;
+use crate::PluginCommand;
 
-pub(crate) struct JsonRpc;
+pub(crate) struct LineLoop(pub(crate) PluginCommand);
 
 pub(crate) struct Running {
     child: Child,
@@ -39,12 +39,12 @@ struct Response<R> {
     result: R,
 }
 
-impl System for JsonRpc {
+impl System for LineLoop {
     type Instance = Running;
 
     fn start(&self) -> Result<Running, Fault> {
-        let mut command = Command::new(sibling("jsonrpc-plugin")?);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut command = Command::new(&self.0.program);
+        let mut child = command.args(&self.0.args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
             return Err("no pipes".into());
         };
