@@ -1,0 +1,110 @@
+//! `plugline describe`: what a manifest says, for people.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{built, example, plugline, stderr, stdout};
+
+fn described(manifest: &Value, format: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("m.json");
+    fs::write(&file, manifest.to_string()).unwrap();
+    let output = plugline(&["describe", file.to_str().unwrap(), "--format", format]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn a_file_is_shown_as_its_plugin_is() {
+    for format in ["text", "markdown", "json", "html"] {
+        let of = |source: &str| stdout(&plugline(&["describe", source, "--format", format]));
+        let page = of(&example("users.openrpc.json"));
+        assert!(page.contains("users.get_user_by_claim"), "{format}: {page}");
+        assert_eq!(page, of(&built("users-json")), "{format}");
+    }
+}
+
+#[test]
+fn the_page_has_all_that_a_manifest_says_and_needs_nothing_else() {
+    let page = stdout(&plugline(&["describe", &example("users.openrpc.json"), "--format", "html"]));
+    for part in [
+        "<title>users-json 0.1.0</title>",
+        "Users in a JSON file.",
+        "users 1.0.0",
+        "id=\"method-users.get_user\"",
+        "<a href=\"#schema-UserId\">UserId</a>",
+        "id=\"schema-UserId\"",
+        "no such user",
+        "claim=mail value=einstein@cern.ch",
+        "Albert Einstein",
+        "The file to load; the users that ship with the plugin unless said.",
+        "prefers-color-scheme: dark",
+        "name=\"viewport\"",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    for other in ["http://", "https://", "<script", "<link", "<img", "url(", "@import"] {
+        assert!(!page.contains(other), "{other}");
+    }
+    // Every link leads somewhere.
+    for target in page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(page.contains(&format!("id=\"{target}\"")), "{target}");
+    }
+}
+
+/// Replaces every text of a manifest by one that is markup.
+fn hostile(value: &mut Value) {
+    const MARKUP: &str = "</style></script><script>alert(1)</script><img src=x onerror=alert(2)>\" onload='x' \u{202e}\u{1b}[2J&lt;";
+    match value {
+        Value::String(text) => *text = format!("{text}{MARKUP}"),
+        Value::Array(items) => items.iter_mut().for_each(hostile),
+        Value::Object(members) => {
+            *members = std::mem::take(members)
+                .into_iter()
+                .map(|(name, mut value)| {
+                    // What the page's own code looks for has to stay; the rest of the names are the plugin's.
+                    let kept = matches!(&*name, "openrpc" | "paramStructure" | "instances" | "$ref");
+                    if !kept {
+                        hostile(&mut value);
+                    }
+                    (name, value)
+                })
+                .collect();
+            for at in ["schemas", "properties"] {
+                if let Some(Value::Object(named)) = members.get_mut(at) {
+                    *named =
+                        std::mem::take(named).into_iter().map(|(name, it)| (name + MARKUP, it)).collect();
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn what_a_plugin_writes_is_never_markup() {
+    let text = fs::read_to_string(example("users.openrpc.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&text).unwrap();
+    manifest["methods"][0]["x-plugline"]["output"] = json!({"type": "string", "pattern": "x"});
+    manifest["x-plugline"]["requires"] = json!([{"contract": "c", "version": "1.0.0"}]);
+    let tags = |page: &str| {
+        let mut tags: Vec<String> =
+            page.split('<').skip(1).map(|rest| rest.split([' ', '>']).next().unwrap().to_owned()).collect();
+        tags.sort();
+        tags.dedup();
+        tags
+    };
+    let plain = described(&manifest, "html");
+    hostile(&mut manifest);
+    let page = described(&manifest, "html");
+    assert!(page.contains("&lt;script&gt;alert(1)"), "what was written is shown");
+    assert!(!tags(&page).iter().any(|tag| !tags(&plain).contains(tag)), "{:?}", tags(&page));
+    for bad in ["<script", "<img", "\u{202e}", "\u{1b}", "\" onload"] {
+        assert!(!page.contains(bad), "{bad:?}");
+    }
+    for format in ["text", "markdown"] {
+        let page = described(&manifest, format);
+        assert!(!page.contains('\u{1b}') && !page.contains('\u{202e}'), "{format}");
+    }
+}
