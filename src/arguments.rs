@@ -1,20 +1,22 @@
 //! What several commands take: the plugin, its config, a call, durations, params.
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
-use plugline_host::{CallOptions, Direction, Launch, Timeouts};
+use plugline_host::{CallOptions, Launch, Plugin, Timeouts};
 use serde_json::{Map, Value};
 
-use crate::driver;
+use crate::driver::{self, Meant, Names};
 use crate::failure::Failure;
+use crate::input;
+use crate::sandbox::{SandboxOptions, warn_of_unenforced};
+use crate::trace::Trace;
 
 /// How a plugin is started.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct PluginOptions {
     /// Start this command in place of PLUGIN: words as a shell would split them, no shell.
     #[arg(long, value_name = "COMMAND")]
@@ -22,60 +24,108 @@ pub(crate) struct PluginOptions {
     /// The plugin's config: JSON, or @file.
     #[arg(long, value_name = "JSON|@FILE")]
     config: Option<String>,
-    /// Set an environment variable of the plugin.
-    #[arg(long, value_name = "NAME=VALUE")]
+    /// Set an environment variable of the plugin. NAME alone passes on this program's own, as a secret: it is shown nowhere.
+    #[arg(long, value_name = "NAME=VALUE|NAME")]
     env: Vec<String>,
-    /// How long the plugin may take to start and shake hands.
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = patience)]
-    start_timeout: Patience,
+    /// How long the plugin may take to start and shake hands; 10s, where --plugins says nothing else.
+    #[arg(long, value_name = "DURATION", value_parser = patience)]
+    start_timeout: Option<Patience>,
     /// Wait for everything for ever: for debuggers.
     #[arg(long)]
     no_timeouts: bool,
-    /// Write every line that passes to this file as it is, the config included, with times.
+    /// Write every line that passes to this file, with times. What is secret is not written: what the plugin's manifest calls
+    /// writeOnly, and secrets of --plugins and --env; and of a config, what no manifest describes.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
     /// Take any stray output of the plugin as a violation of the protocol.
     #[arg(long)]
     strict: bool,
+    #[command(flatten)]
+    names: Names,
+    #[command(flatten)]
+    sandbox: Box<SandboxOptions>,
 }
 
 impl PluginOptions {
-    /// The plugin that is meant, ready to be started; takes its name from the front of the arguments unless
-    /// there is a command.
+    /// Whether the plugin is named by a command, and not by a word.
+    pub(crate) fn has_command(&self) -> bool {
+        self.command.is_some()
+    }
+
+    /// The plugin that is meant; takes its name from the front of the arguments unless there is a command.
+    pub(crate) fn meant(&self, words: &mut Vec<String>) -> Result<Meant, Failure> {
+        match &self.command {
+            Some(command) => Ok(Meant::Command(Box::new(driver::command(command)?))),
+            None if words.is_empty() => Err(Failure::Usage("a PLUGIN is needed, or --command".into())),
+            None => Ok(Meant::Driver(words.remove(0), self.names.manager(None)?)),
+        }
+    }
+
+    /// The plugin that is meant, ready to be started; takes its name as [`meant`](Self::meant) does.
     pub(crate) fn launch(&self, words: &mut Vec<String>) -> Result<Launch, Failure> {
-        let mut launch = match &self.command {
-            Some(command) => driver::command(command)?,
-            None if words.is_empty() => {
-                return Err(Failure::Usage("a PLUGIN is needed, or --command".into()));
-            }
-            None => driver::resolve(&words.remove(0))?,
-        };
-        if let Some(config) = &self.config {
-            launch = launch.config(json(config, "--config")?);
-        }
+        self.prepared(self.meant(words)?.launch()?)
+    }
+
+    /// A plugin that is known already, ready to be started as these options say.
+    pub(crate) fn prepared(&self, launch: Launch) -> Result<Launch, Failure> {
+        Ok(self.change()?(launch))
+    }
+
+    /// What these options change of how a plugin is started.
+    pub(crate) fn change(&self) -> Result<impl Fn(Launch) -> Launch + use<>, Failure> {
+        let config = self.config.as_ref().map(|config| json(config, "--config")).transpose()?;
+        let (mut env, mut secret_env) = (Vec::new(), Vec::new());
         for pair in &self.env {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| Failure::Usage(format!("--env {pair}: NAME=VALUE is wanted")))?;
-            launch = launch.env(name, value);
+            match pair.split_once('=') {
+                Some((name, value)) => env.push((name.to_owned(), value.to_owned())),
+                None => {
+                    let value = std::env::var(pair).map_err(|fault| {
+                        Failure::Usage(format!(
+                            "--env {pair}: {fault} in this program's environment; NAME=VALUE sets one"
+                        ))
+                    })?;
+                    secret_env.push((pair.clone(), value));
+                }
+            }
         }
-        if let Some(file) = &self.trace {
-            launch = launch.transcript(transcript(file)?);
-        }
-        if self.strict {
-            launch = launch.strict();
-        }
-        let start = if self.no_timeouts { None } else { self.start_timeout.0 };
-        Ok(launch
-            .host("plugline", env!("CARGO_PKG_VERSION"))
-            .timeouts(Timeouts { start, ..Timeouts::default() }))
+        let trace = self.trace.as_deref().map(Trace::create).transpose()?.map(Arc::new);
+        let strict = self.strict;
+        let words = self.command.as_deref().map(driver::words).transpose()?.unwrap_or_default();
+        let sandbox = self.sandbox.sandbox(&words);
+        let start = if self.no_timeouts { Some(None) } else { self.start_timeout.map(|patience| patience.0) };
+        Ok(move |mut launch: Launch| {
+            if let Some(config) = &config {
+                launch = launch.config(config.clone());
+            }
+            for (name, value) in &env {
+                launch = launch.env(name, value);
+            }
+            for (name, value) in &secret_env {
+                launch = launch.secret_env(name, value);
+            }
+            if let Some(trace) = trace.clone() {
+                launch = launch.transcript(move |direction, line| trace.line(direction, line));
+            }
+            if strict {
+                launch = launch.strict();
+            }
+            if let Some(start) = start {
+                launch = launch.timeouts(Timeouts { start, ..Timeouts::default() });
+            }
+            if let Some(sandbox) = sandbox.clone() {
+                launch = launch.sandbox(sandbox);
+            }
+            warn_of_unenforced(&launch);
+            // Whatever ends this program, nothing that it started stays.
+            launch.guarded().host("plugline", env!("CARGO_PKG_VERSION"))
+        })
     }
 }
 
 /// Which method of which plugin is called, and how.
 #[derive(Args)]
 pub(crate) struct Request {
-    /// PLUGIN: a path. METHOD: `<contract>.<method>`. PARAMS: a JSON object, @file, - for standard input,
+    /// PLUGIN: a path, a name or a URL (`plugline help which`). METHOD: `<contract>.<method>`. PARAMS: a JSON object, @file, - for standard input,
     /// key=text, key:=json; later ones over earlier ones.
     #[arg(value_name = "PLUGIN METHOD PARAMS", required = true)]
     words: Vec<String>,
@@ -88,10 +138,22 @@ pub(crate) struct Request {
 
 /// A plugin that can be started, and what is then to be called.
 pub(crate) struct Ready {
-    pub(crate) launch: Launch,
-    pub(crate) method: String,
-    pub(crate) params: Map<String, Value>,
-    pub(crate) options: CallOptions,
+    meant: Meant,
+    change: Box<dyn Fn(Launch) -> Launch>,
+    method: String,
+    params: Map<String, Value>,
+    options: CallOptions,
+}
+
+impl Ready {
+    /// Starts it, as the function changes it further, and gives what is to be called.
+    pub(crate) fn start(
+        self,
+        further: impl Fn(Launch) -> Launch,
+    ) -> Result<(Plugin, String, Map<String, Value>, CallOptions), Failure> {
+        let Self { meant, change, method, params, options } = self;
+        Ok((meant.start(|launch| further(change(launch)))?, method, params, options))
+    }
 }
 
 impl Request {
@@ -101,7 +163,8 @@ impl Request {
     }
 
     pub(crate) fn read(mut self) -> Result<Ready, Failure> {
-        let launch = self.plugin.launch(&mut self.words)?;
+        let meant = self.plugin.meant(&mut self.words)?;
+        let change = Box::new(self.plugin.change()?);
         if self.words.is_empty() {
             return Err(Failure::Usage("a METHOD is needed".into()));
         }
@@ -109,43 +172,20 @@ impl Request {
         let params = params(&self.words)?;
         let patience = if self.plugin.no_timeouts { None } else { self.timeout.0 };
         let options = patience.map_or_else(CallOptions::no_timeout, CallOptions::timeout);
-        Ok(Ready { launch, method, params, options })
+        Ok(Ready { meant, change, method, params, options })
     }
-}
-
-/// Every line that passes: seconds since the start, the direction, the line.
-fn transcript(file: &PathBuf) -> Result<impl Fn(Direction, &[u8]) + Send + Sync + 'static, Failure> {
-    let failed = |fault| Failure::System(format!("cannot write {}: {fault}", file.display()));
-    let trace = Mutex::new(File::create(file).map_err(failed)?);
-    let start = Instant::now();
-    Ok(move |direction: Direction, line: &[u8]| {
-        let arrow = match direction {
-            Direction::Sent => "→",
-            Direction::Received => "←",
-        };
-        let mut record = format!("{:.6} {arrow} ", start.elapsed().as_secs_f64()).into_bytes();
-        record.extend_from_slice(line);
-        record.push(b'\n');
-        let mut trace = trace.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Err(fault) = trace.write_all(&record) {
-            crate::output::warning(&format!("the trace is incomplete: {fault}"));
-        }
-    })
 }
 
 /// A value that is JSON, or `@file`.
 pub(crate) fn json(text: &str, what: &str) -> Result<Value, Failure> {
-    let (text, place) = match text.strip_prefix('@') {
-        Some(file) => {
-            let read = fs::read_to_string(file);
-            (
-                read.map_err(|fault| Failure::Usage(format!("{what}: {file}: {fault}")))?,
-                format!("{what}: {file}"),
-            )
-        }
-        None => (text.to_owned(), what.to_owned()),
-    };
-    serde_json::from_str(&text).map_err(|fault| Failure::Usage(format!("{place}: not JSON: {fault}")))
+    let Some(file) = text.strip_prefix('@') else { return parsed(text.as_bytes(), what) };
+    let place = format!("{what}: {file}");
+    let opened = File::open(file).map_err(|fault| Failure::Usage(format!("{place}: {fault}")))?;
+    parsed(&input::text(opened, &place)?, &place)
+}
+
+fn parsed(text: &[u8], place: &str) -> Result<Value, Failure> {
+    serde_json::from_slice(text).map_err(|fault| Failure::Usage(format!("{place}: not JSON: {fault}")))
 }
 
 /// Params from the command line: JSON objects, `@file`, `-` for standard input, `key=text` and `key:=json`, later
@@ -154,10 +194,8 @@ fn params(words: &[String]) -> Result<Map<String, Value>, Failure> {
     let mut params = Map::new();
     for word in words {
         if word == "-" {
-            let mut text = String::new();
-            let read = std::io::stdin().read_to_string(&mut text);
-            read.map_err(|fault| Failure::Usage(format!("standard input: {fault}")))?;
-            params.extend(object(json(&text, "standard input")?, "standard input")?);
+            let text = input::text(std::io::stdin().lock(), "standard input")?;
+            params.extend(object(parsed(&text, "standard input")?, "standard input")?);
         } else if word.starts_with(['{', '@']) {
             params.extend(object(json(word, "params")?, word)?);
         } else {
@@ -201,7 +239,7 @@ fn member(word: &str) -> Result<(String, Value), Failure> {
 pub(crate) struct Patience(pub(crate) Option<Duration>);
 
 /// `500ms`, `5s` or `5`, `2m`, or `none`.
-fn patience(text: &str) -> Result<Patience, String> {
+pub(crate) fn patience(text: &str) -> Result<Patience, String> {
     if text == "none" {
         return Ok(Patience(None));
     }

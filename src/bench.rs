@@ -10,12 +10,12 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
-use plugline_host::{CallOptions, Plugin};
+use plugline_host::{CallOptions, Launch, Plugin, Validation};
 use plugline_protocol::lifecycle::methods::PREFIX;
 use serde_json::value::to_raw_value;
 use serde_json::{Map, Value};
 
-use crate::arguments::{Ready, Request, duration};
+use crate::arguments::{Request, duration};
 use crate::events;
 use crate::failure::Failure;
 use crate::output::{self, Format};
@@ -75,8 +75,9 @@ impl Bench {
             None => Callers::Blocking { callers: self.concurrency, think: self.think },
         };
         let limit = self.calls.map_or(Limit::Time(self.duration), |calls| Limit::Calls(calls.get()));
-        let Ready { launch, method, params, options } = self.request.read()?;
-        let plugin = launch.start()?;
+        // What is measured is not checked.
+        let unchecked = |launch: Launch| launch.validate(Validation::Off);
+        let (plugin, method, params, options) = self.request.read()?.start(unchecked)?;
         let measured = calls_of(&plugin, &method, &params, options).and_then(|calls| {
             let callers = within_what_is_taken(callers, &calls);
             let measured = measure(&calls, callers, self.warmup, limit)?;

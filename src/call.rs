@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use plugline_host::{CallOptions, Kind, OutputStream, Plugin, Progress};
+use plugline_host::{CallOptions, Kind, Launch, OutputStream, Plugin, Progress, Validation};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::arguments::{Ready, Request};
+use crate::arguments::Request;
 use crate::events;
 use crate::failure::Failure;
 use crate::input::Source;
@@ -26,6 +26,9 @@ pub(crate) struct Call {
     /// The items of the method's input, one JSON value a line; - is standard input.
     #[arg(long, value_name = "FILE|-")]
     input: Option<Source>,
+    /// Do not check config, params and results against the plugin's manifest.
+    #[arg(long)]
+    no_validate: bool,
 }
 
 impl Call {
@@ -33,8 +36,12 @@ impl Call {
         if self.input == Some(Source::StandardInput) && self.request.takes_standard_input() {
             return Err(Failure::Usage("standard input is either the params or the input".into()));
         }
-        let Ready { launch, method, params, options } = self.request.read()?;
-        let plugin = launch.start()?;
+        let ready = self.request.read()?;
+        let checked = |launch: Launch| match self.no_validate {
+            true => launch.validate(Validation::Off),
+            false => launch.validate(Validation::Offered),
+        };
+        let (plugin, method, params, options) = ready.start(checked)?;
         let called = call(&plugin, &method, &params, options, self.input.as_ref());
         events::stop(&plugin, called)
     }

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use plugline_host::{Error, Kind};
+use plugline_host::manager::ManagerError;
+use plugline_host::store::StoreError;
+use plugline_host::{Error, Faults, Kind, Subject};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -17,6 +19,14 @@ pub(crate) enum Failure {
     NoManifest(Box<Error>),
     /// Implementations of one contract disagree, or one that must be there is missing.
     Demo(String),
+    /// What was looked for was found: faults, changes that a version does not tell of. They were printed.
+    Verdict(String),
+    /// A document breaks the rules.
+    Document { name: String, faults: Faults },
+    /// The store, or what was to be put into it.
+    Store(Box<StoreError>),
+    /// What a driver means cannot be had.
+    Manager(Box<ManagerError>),
     /// What this machine would not do: write a file, print.
     System(String),
 }
@@ -25,9 +35,22 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
+            Self::Store(fault)
+                if matches!(
+                    **fault,
+                    StoreError::Source { .. } | StoreError::NoArchive { .. } | StoreError::StoreWithin { .. }
+                ) =>
+            {
+                2
+            }
             Self::Plugin(fault) if fault.kind() == Kind::RemoteError => 1,
-            Self::Demo(_) => 1,
-            Self::Plugin(_) | Self::NoManifest(_) | Self::NotFound { .. } | Self::System(_) => 3,
+            Self::Demo(_) | Self::Verdict(_) | Self::Document { .. } => 1,
+            Self::Plugin(_)
+            | Self::NoManifest(_)
+            | Self::NotFound { .. }
+            | Self::Store(_)
+            | Self::Manager(_)
+            | Self::System(_) => 3,
         })
     }
 
@@ -38,6 +61,10 @@ impl Failure {
             Self::NotFound { .. } => Kind::NotFound.as_str(),
             Self::Plugin(fault) | Self::NoManifest(fault) => fault.kind().as_str(),
             Self::Demo(_) => "disagreement",
+            Self::Verdict(_) => "verdict",
+            Self::Document { .. } => "invalid_document",
+            Self::Store(fault) => store_kind(fault),
+            Self::Manager(fault) => fault.kind().as_str(),
             Self::System(_) => "system",
         }
     }
@@ -45,17 +72,30 @@ impl Failure {
     /// What happened, in one line.
     pub(crate) fn message(&self) -> String {
         match self {
-            Self::Usage(message) | Self::Demo(message) | Self::System(message) => message.clone(),
+            Self::Usage(message) | Self::Demo(message) | Self::Verdict(message) | Self::System(message) => {
+                message.clone()
+            }
+            Self::Document { name, faults } => {
+                let first = faults.as_slice().first().map(ToString::to_string).unwrap_or_default();
+                format!("{name} breaks the rules: {first}")
+            }
             Self::NotFound { driver, .. } => format!("there is no plugin {driver:?}"),
             Self::Plugin(fault) | Self::NoManifest(fault) => fault.to_string(),
+            Self::Store(fault) => fault.to_string(),
+            Self::Manager(fault) => fault.to_string(),
         }
     }
 
-    /// What to try.
-    pub(crate) fn hint(&self) -> Option<String> {
+    /// What to try; `command` is the one that was given, as `contract gen`.
+    pub(crate) fn hint(&self, command: &str) -> Option<String> {
         match self {
-            Self::Usage(_) => Some("`plugline help call`, or another command in place of `call`".into()),
-            Self::NotFound { .. } | Self::Demo(_) | Self::System(_) => None,
+            Self::Usage(_) => Some(format!("`plugline help {command}`")),
+            Self::Document { .. } => Some("`plugline contract check` shows all that is wrong with it".into()),
+            Self::NotFound { .. } => Some(
+                "a plugin is named by its path, such as ./users, by its name, by a URL, or with --command; `plugline list` shows what is installed".into(),
+            ),
+            Self::Manager(_) | Self::Demo(_) | Self::Verdict(_) | Self::System(_) => None,
+            Self::Store(fault) => store_hint(fault),
             Self::NoManifest(fault) if fault.kind() == Kind::RemoteError => {
                 Some("is it a plugin? It must answer rpc.discover with its manifest".into())
             }
@@ -65,6 +105,14 @@ impl Failure {
 }
 
 fn plugin_hint(fault: &Error) -> Option<String> {
+    if let Error::Invalid { subject: Subject::Params | Subject::Input, .. } = fault {
+        return Some(
+            "`plugline describe PLUGIN` shows its params; `key=value` is text, `key:=7` is JSON; --no-validate sends them as they are".into(),
+        );
+    }
+    if let Error::Invalid { subject: Subject::Result | Subject::Output, .. } = fault {
+        return Some("the plugin does not do what its manifest says; --no-validate shows what came".into());
+    }
     let hint = match fault.kind() {
         Kind::SpawnFailed => match fault {
             Error::Spawn { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -83,6 +131,9 @@ fn plugin_hint(fault: &Error) -> Option<String> {
         }
         Kind::StreamViolation => {
             "the plugin broke the rules of a stream; --trace FILE shows every line that passed"
+        }
+        Kind::VersionMismatch if matches!(fault, Error::Contract { .. }) => {
+            "`plugline describe PLUGIN` shows what it provides"
         }
         Kind::VersionMismatch => "the plugin and this host speak no protocol version in common",
         Kind::InvalidConfig => {
@@ -105,6 +156,40 @@ fn plugin_hint(fault: &Error) -> Option<String> {
     Some(hint.to_owned())
 }
 
+fn store_kind(fault: &StoreError) -> &'static str {
+    match fault {
+        StoreError::NotInstalled { .. } | StoreError::NoPrevious { .. } => Kind::NotFound.as_str(),
+        StoreError::Source { .. } | StoreError::NoArchive { .. } | StoreError::StoreWithin { .. } => {
+            Kind::InvalidRequest.as_str()
+        }
+        StoreError::Fetch { .. } => "fetch_failed",
+        StoreError::Changed { .. }
+        | StoreError::Gone { .. }
+        | StoreError::BrokenRecord { .. }
+        | StoreError::OtherFormat { .. } => "broken_store",
+        StoreError::Io { .. } | StoreError::Nowhere | StoreError::Locked { .. } => "system",
+        _ => "refused_package",
+    }
+}
+
+fn store_hint(fault: &StoreError) -> Option<String> {
+    let hint = match fault {
+        StoreError::StoreWithin { .. } => "--store, or PLUGLINE_STORE, names another",
+        StoreError::NotInstalled { .. } => "`plugline list` shows what is installed",
+        StoreError::Changed { .. } | StoreError::BrokenRecord { .. } => {
+            "`plugline doctor` shows all that is wrong"
+        }
+        StoreError::Checksum { .. } | StoreError::Signature { .. } => {
+            "ask its author for the right one; nothing of it was unpacked"
+        }
+        StoreError::Package(_) | StoreError::NotAsSaid { .. } => {
+            "docs/packages.md says how a package is made"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
 fn remote_hint(fault: &Error) -> Option<String> {
     match fault.remote()?.code.code() {
         -32601 => Some("`plugline describe PLUGIN` lists its methods; it may also have called back a method of its host, and this command line serves none".into()),
@@ -115,8 +200,29 @@ fn remote_hint(fault: &Error) -> Option<String> {
     }
 }
 
+impl From<StoreError> for Failure {
+    fn from(fault: StoreError) -> Self {
+        Self::Store(Box::new(fault))
+    }
+}
+
 impl From<Error> for Failure {
     fn from(fault: Error) -> Self {
         Self::Plugin(Box::new(fault))
+    }
+}
+
+impl From<ManagerError> for Failure {
+    fn from(fault: ManagerError) -> Self {
+        match fault {
+            ManagerError::NotFound { driver, tried } => {
+                let tried = tried.iter().map(|it| plugline_host::escape(it.to_string().as_bytes()));
+                Self::NotFound { driver, tried: tried.collect() }
+            }
+            ManagerError::Plugin(fault) => Self::Plugin(fault),
+            ManagerError::Store(fault) => Self::Store(fault),
+            ManagerError::Settings(fault) => Self::Usage(fault.to_string()),
+            other => Self::Manager(Box::new(other)),
+        }
     }
 }

@@ -1,11 +1,14 @@
-//! All that is printed. What comes from a plugin is escaped first, on a terminal or not.
+//! All that is printed. What comes from a plugin is escaped where it becomes a part of a line, on a terminal or not; and
+//! should that be forgotten somewhere, no line that leaves here has a character that is not what it looks like.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use plugline_host::{Event, EventKind, Level, escape};
+use plugline_host::{Event, EventKind, Level};
+use plugline_protocol::wire::{is_unseen, shown};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
@@ -15,8 +18,10 @@ use crate::failure::Failure;
 pub(crate) const HEADING: Style = Style::new().bold();
 /// The bars of a picture.
 pub(crate) const BAR: Style = AnsiColor::Cyan.on_default();
-const ERROR: Style = AnsiColor::Red.on_default().bold();
-const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
+pub(crate) const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+/// What is as it should be.
+pub(crate) const FINE: Style = AnsiColor::Green.on_default();
 /// What is there to be looked up.
 pub(crate) const QUIET: Style = Style::new().dimmed();
 
@@ -24,7 +29,8 @@ pub(crate) const QUIET: Style = Style::new().dimmed();
 /// code says so (`eprintln!` would panic).
 macro_rules! say {
     ($($text:tt)*) => {{
-        let _unheard = writeln!(anstream::stderr(), $($text)*);
+        let text = format!($($text)*);
+        let _unheard = writeln!(anstream::stderr(), "{}", guarded(&text));
     }};
 }
 
@@ -48,8 +54,12 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 }
 
 fn write_out(text: &str) -> Result<Reader, Failure> {
-    let mut stdout = anstream::stdout();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    printed(anstream::stdout().write_all(guarded(text).as_bytes()))
+}
+
+/// What came of writing to standard output.
+pub(crate) fn printed(written: std::io::Result<()>) -> Result<Reader, Failure> {
+    match written.and_then(|()| std::io::stdout().flush()) {
         Ok(()) => Ok(Reader::There),
         Err(fault) if fault.kind() == std::io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
         Err(fault) => Err(Failure::System(format!("cannot print: {fault}"))),
@@ -90,12 +100,13 @@ pub(crate) fn escape_json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            '\n' | ' '..='~' => escaped.push(c),
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                write!(escaped, "\\u{:04x}", u32::from(c)).expect("a string takes all that is written");
-            }
-            c if c.is_control() => {
-                write!(escaped, "\\u{:04x}", u32::from(c)).expect("a string takes all that is written");
+            '\n' => escaped.push(c),
+            // In JSON they stand between its parts alone: within a string they are written as escapes.
+            '\t' | '\r' => escaped.push(' '),
+            c if is_unseen(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    write!(escaped, "\\u{unit:04x}").expect("a string takes all that is written");
+                }
             }
             c => escaped.push(c),
         }
@@ -103,9 +114,42 @@ pub(crate) fn escape_json(text: &str) -> String {
     escaped
 }
 
+/// What this program's own styles write, and nothing else does.
+const STYLES: [&str; 7] =
+    ["\u{1b}[0m", "\u{1b}[1m", "\u{1b}[2m", "\u{1b}[31m", "\u{1b}[32m", "\u{1b}[33m", "\u{1b}[36m"];
+
+/// The text, without what would do something to a terminal other than style it, or that nobody sees.
+fn guarded(text: &str) -> Cow<'_, str> {
+    let passes = |c: char| matches!(c, '\n' | '\t') || !is_unseen(c);
+    if text.chars().all(passes) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        if let Some(style) = STYLES.into_iter().find(|style| rest.starts_with(style)) {
+            safe.push_str(style);
+            rest = &rest[style.len()..];
+            continue;
+        }
+        if passes(c) {
+            safe.push(c)
+        } else {
+            safe.extend(c.escape_unicode())
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    Cow::Owned(safe)
+}
+
 /// Says that something is not as it should be.
 pub(crate) fn warning(text: &str) {
     say!("{WARNING}warning:{WARNING:#} {text}");
+}
+
+/// Says what is being done, where that takes long.
+pub(crate) fn note(text: &str) {
+    say!("{QUIET}{text}{QUIET:#}");
 }
 
 /// What a plugin says besides results, for people.
@@ -121,30 +165,43 @@ pub(crate) fn event(event: &Event) {
                 Level::Warn => WARNING,
                 Level::Info | Level::Debug | Level::Trace => QUIET,
             };
-            let mut line = escape(log.message.as_bytes());
+            let mut line = shown(&log.message);
             if let Some(target) = &log.target {
-                line = format!("{}: {line}", escape(target.as_bytes()));
+                line = format!("{}: {line}", shown(target));
             }
             for (name, value) in &log.fields {
-                write!(line, " {}={}", escape(name.as_bytes()), escape_json(&value.to_string()))
+                write!(line, " {}={}", shown(name), shown(&escape_json(&value.to_string())))
                     .expect("a string takes all that is written");
             }
             say!("{style}[{level}]{style:#} {line}");
         }
-        EventKind::Stderr(line) => say!("{QUIET}[stderr]{QUIET:#} {line}"),
+        EventKind::Stderr(line) => say!("{QUIET}[stderr]{QUIET:#} {}", shown(line)),
         EventKind::Stray { text, held_back } => {
             let more =
                 if *held_back > 0 { format!(" ({held_back} before it not shown)") } else { String::new() };
             warning(&format!("the plugin printed to its standard output: {text}{more}"));
         }
-        EventKind::Ignored(what) => warning(what),
+        EventKind::Ignored(what) => warning(&shown(what)),
+        EventKind::HeldBack { what, count } => {
+            warning(&format!("{count} {what} more came within a second, and are not shown"));
+        }
+        EventKind::Unchecked(why) => {
+            warning(&format!("nothing is checked: {why}; `plugline contract check` shows all that is wrong"));
+        }
+        EventKind::Leftover(why) => {
+            warning(&format!(
+                "the plugin's temporary directory cannot be removed: {why}; a later start tries again"
+            ));
+        }
         EventKind::Unhealthy { method } => warning(&format!("the plugin does not answer {method} even now")),
         _ => {}
     }
 }
 
 /// Why a command failed: what happened in one line, then what is known, then what to try.
-pub(crate) fn failure(failure: &Failure, format: Format) {
+///
+/// `command` is the one that failed, as whoever asks for its help writes it.
+pub(crate) fn failure(failure: &Failure, command: &str, format: Format) {
     if format == Format::Json {
         say!("{}", escape_json(&report(failure).to_string()));
         return;
@@ -156,11 +213,14 @@ pub(crate) fn failure(failure: &Failure, format: Format) {
             detail("command", fault.command());
             detail("phase", fault.phase().as_str());
             if let Some(data) = fault.remote().and_then(|error| error.data.as_ref()) {
-                detail("data", &escape_json(&data.to_string()));
+                detail("data", &shown(&escape_json(&data.to_string())));
+            }
+            for invalid in fault.faults().unwrap_or_default() {
+                detail("at", &shown(&format!("{}: {}", invalid.path, invalid.message)));
             }
             if let Some(evidence) = fault.evidence() {
                 for (at, line) in evidence.stderr_tail.iter().enumerate() {
-                    detail(if at == 0 { "stderr" } else { "" }, line);
+                    detail(if at == 0 { "stderr" } else { "" }, &shown(line));
                 }
                 if let Some(stray) = &evidence.stray {
                     detail("stdout", stray);
@@ -172,9 +232,15 @@ pub(crate) fn failure(failure: &Failure, format: Format) {
                 detail("tried", attempt);
             }
         }
-        Failure::Usage(_) | Failure::Demo(_) | Failure::System(_) => {}
+        Failure::Usage(_)
+        | Failure::Demo(_)
+        | Failure::Verdict(_)
+        | Failure::Document { .. }
+        | Failure::Store(_)
+        | Failure::Manager(_)
+        | Failure::System(_) => {}
     }
-    if let Some(hint) = failure.hint() {
+    if let Some(hint) = failure.hint(command) {
         detail("try", &hint);
     }
 }
@@ -194,6 +260,9 @@ fn report(failure: &Failure) -> Value {
                 error.insert("data".into(), data.clone());
             }
         }
+        if let Some(faults) = fault.faults() {
+            error.insert("data".into(), json!({ "errors": faults }));
+        }
         if let Some(evidence) = fault.evidence() {
             let exit = evidence.exit;
             let known = [
@@ -207,6 +276,12 @@ fn report(failure: &Failure) -> Value {
             ];
             error.extend(known.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         }
+    }
+    if let Failure::Document { faults, .. } = failure {
+        let faults = faults.as_slice().iter();
+        let faults =
+            faults.map(|it| json!({"at": it.at, "rule": it.rule, "what": it.what, "remedy": it.remedy}));
+        error.insert("data".into(), json!({ "faults": faults.collect::<Vec<_>>() }));
     }
     if let Failure::NotFound { tried, .. } = failure {
         error.insert("tried".into(), tried.clone().into());
@@ -226,5 +301,23 @@ mod tests {
             assert!(!escaped.chars().any(|c| c != '\n' && (c.is_control() || c == '\u{202e}')), "{escaped}");
             assert_eq!(serde_json::from_str::<Value>(&escaped).unwrap(), value);
         }
+    }
+
+    #[test]
+    fn white_space_between_the_parts_stays_white_space() {
+        let escaped = escape_json("{\t\"a\" :\r\n[\"\u{e0041}\\t\"]}");
+        assert_eq!(escaped, "{ \"a\" : \n[\"\\udb40\\udc41\\t\"]}");
+        assert_eq!(serde_json::from_str::<Value>(&escaped).unwrap(), json!({"a": ["\u{e0041}\t"]}));
+    }
+
+    #[test]
+    fn nothing_but_this_programs_styles_leaves_it() {
+        for style in [HEADING, BAR, ERROR, WARNING, FINE, QUIET] {
+            let text = format!("{style}a\tb{style:#}\n");
+            assert_eq!(guarded(&text), text);
+        }
+        let text = "\u{1b}[8mhidden\u{1b}[2J\u{1b}[1;31m\u{9b}2J\u{202e}\u{200b}\u{7}";
+        let wanted = "\\u{1b}[8mhidden\\u{1b}[2J\\u{1b}[1;31m\\u{9b}2J\\u{202e}\\u{200b}\\u{7}";
+        assert_eq!(guarded(text), wanted);
     }
 }

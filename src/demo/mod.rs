@@ -1,20 +1,20 @@
 //! `plugline demo`: one contract, served in several languages, called through one trait.
 
+mod workshop;
+
 use std::env;
 use std::fmt::Write as _;
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use comfy_table::{Cell, CellAlignment, Table};
 use plugline_example_users::{
-    Claim, DATA, PasswdConfig, UserId, Users, UsersClient, UsersError, json_users, passwd_users,
+    Claim, PasswdConfig, UserId, Users, UsersClient, UsersError, json_users, passwd_users,
 };
-use plugline_host::{Launch, Plugin};
+use plugline_host::Launch;
 use serde_json::{Value, json};
 
+use self::workshop::Workshop;
 use crate::failure::Failure;
 use crate::output;
 
@@ -22,36 +22,30 @@ use crate::output;
 const CALLS: usize = 200;
 const AT_MOST: Duration = Duration::from_millis(500);
 
-const MANIFEST: &str = include_str!("../examples/users/users.openrpc.json");
-const PYTHON: &str = include_str!("../examples/users/python/users.py");
-const BASH: &str = include_str!("../examples/users/bash/users.sh");
-
-/// Call one contract in Rust, Python, Bash and in this process, and compare.
+/// Call one contract in this process and in plugins of many languages, and compare.
 #[derive(Args)]
 pub(crate) struct Demo {}
-
-/// Where the implementations are looked for and the data lies.
-struct Workshop {
-    folder: tempfile::TempDir,
-    /// Where this program and the example plugins are.
-    programs: PathBuf,
-}
 
 /// One implementation of the contract.
 struct Entrant {
     name: &'static str,
     language: &'static str,
     source: Source,
+    weight: Weight,
 }
 
 enum Source {
     InProcess(Box<dyn Users>),
-    Plugin {
-        launch: Box<Launch>,
-        needs: &'static [&'static str],
-    },
+    Plugin(Box<Launch>),
     /// It is not there, and why.
     Missing(String),
+}
+
+/// Whether CI goes on without it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Needed,
+    Optional,
 }
 
 /// What an implementation said, and how long it took.
@@ -77,9 +71,8 @@ impl Demo {
         let system =
             |fault: &dyn std::fmt::Display| Failure::System(format!("the demo cannot be set up: {fault}"));
         let workshop = Workshop::set_up().map_err(|fault| system(&fault))?;
-        let file = workshop.folder.path().join("data/users.json").display().to_string();
         let json_questions = Questions {
-            file,
+            file: workshop.data(),
             id: UserId {
                 opaque_id: "4c510ada-c86b-4815-8820-42cdf82c3d51".into(),
                 idp: "cernbox.cern.ch".into(),
@@ -100,25 +93,12 @@ impl Demo {
             query: account.username,
         };
         let mut missing = Vec::new();
-        output::print("The users of a JSON file, four ways through one contract:\n")?;
-        let json_entrants = vec![
-            Entrant {
-                name: "in-process",
-                language: "Rust",
-                source: Source::InProcess(Box::new(json_users())),
-            },
-            Entrant { name: "users-json", language: "Rust", source: workshop.program("users-json") },
-            Entrant {
-                name: "users.py",
-                language: "Python",
-                source: workshop.script("python/users.py", &["python3"]),
-            },
-            Entrant {
-                name: "users.sh",
-                language: "Bash + jq",
-                source: workshop.script("bash/users.sh", &["bash", "jq"]),
-            },
-        ];
+        let json_entrants = json_entrants(&workshop);
+        workshop.unlock().map_err(|fault| system(&fault))?;
+        output::print(&format!(
+            "The users of a JSON file, {} ways through one contract:\n\n",
+            json_entrants.len()
+        ))?;
         let answers = compare(json_entrants, &json_questions, &mut missing)?;
         output::print(&format!(
             "users.find_users(\"einstein\") = {}\n\n",
@@ -127,8 +107,8 @@ impl Demo {
 
         output::print("The accounts of this machine, two ways:\n")?;
         let passwd_entrants = vec![
-            Entrant { name: "in-process", language: "Rust", source: Source::InProcess(Box::new(accounts)) },
-            Entrant { name: "users-passwd", language: "Rust", source: workshop.program("users-passwd") },
+            Entrant::new("in-process", "Rust", Source::InProcess(Box::new(accounts))),
+            Entrant::new("users-passwd", "Rust", workshop.program("users-passwd")),
         ];
         let answers = compare(passwd_entrants, &passwd_questions, &mut missing)?;
         output::print(&format!(
@@ -143,38 +123,33 @@ impl Demo {
     }
 }
 
-impl Workshop {
-    fn set_up() -> std::io::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("plugline-demo-").tempdir()?;
-        let files = [
-            ("users.openrpc.json", MANIFEST),
-            ("data/users.json", DATA),
-            ("python/users.py", PYTHON),
-            ("bash/users.sh", BASH),
-        ];
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
-            fs::write(&path, text)?;
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
-        }
-        let programs = env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default();
-        Ok(Self { folder, programs })
+impl Entrant {
+    fn new(name: &'static str, language: &'static str, source: Source) -> Self {
+        Self { name, language, source, weight: Weight::Needed }
     }
 
-    /// An example plugin that was built beside this program.
-    fn program(&self, name: &str) -> Source {
-        let path = self.programs.join(name);
-        if path.is_file() {
-            Source::Plugin { launch: Box::new(Plugin::command(path)), needs: &[] }
-        } else {
-            Source::Missing(format!("{name} is not beside this program: cargo build --release --workspace"))
-        }
+    fn optional(self) -> Self {
+        Self { weight: Weight::Optional, ..self }
     }
+}
 
-    fn script(&self, name: &str, needs: &'static [&'static str]) -> Source {
-        Source::Plugin { launch: Box::new(Plugin::command(self.folder.path().join(name))), needs }
-    }
+/// Everyone who serves the users of a JSON file.
+fn json_entrants(workshop: &Workshop) -> Vec<Entrant> {
+    use workshop::{BASH, JQ, NODE, PERL, PYTHON, PYTHON_SDK, RUBY};
+    let sdk = workshop.script(&["python3"], "python-sdk/users.py", &[PYTHON, PYTHON_SDK]);
+    vec![
+        Entrant::new("in-process", "Rust", Source::InProcess(Box::new(json_users()))),
+        Entrant::new("users-json", "Rust", workshop.program("users-json")),
+        Entrant::new("users.py", "Python, with the SDK", sdk),
+        Entrant::new("users.py", "Python", workshop.script(&["python3"], "python/users.py", &[PYTHON])),
+        Entrant::new("users.mjs", "Node", workshop.script(&["node"], "node/users.mjs", &[NODE])),
+        Entrant::new("users.go", "Go", workshop.built("go", "go/users")),
+        Entrant::new("users.c", "C", workshop.built("c", "c/users")),
+        Entrant::new("Users.java", "Java", workshop.java()),
+        Entrant::new("users.pl", "Perl", workshop.script(&["perl"], "perl/users.pl", &[PERL])).optional(),
+        Entrant::new("users.rb", "Ruby", workshop.script(&["ruby"], "ruby/users.rb", &[RUBY])).optional(),
+        Entrant::new("users.sh", "Bash and jq", workshop.script(&["bash"], "bash/users.sh", &[BASH, JQ])),
+    ]
 }
 
 /// Asks all of them, shows the table, and returns what the first one answered.
@@ -190,7 +165,8 @@ fn compare(
     table.load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(header);
     let mut reference: Option<Vec<Value>> = None;
     let mut disagreements = String::new();
-    for Entrant { name, language, source } in entrants {
+    let mut notes = String::new();
+    for Entrant { name, language, source, weight } in entrants {
         let mut row = vec![Cell::new(name), Cell::new(language)];
         match enter(source, questions)? {
             Ok(round) => {
@@ -209,13 +185,16 @@ fn compare(
                 row.push(Cell::new(if agrees { "yes" } else { "NO" }));
             }
             Err(why) => {
-                row.push(Cell::new(format!("skipped: {why}")));
-                missing.push(format!("{name}: {why}"));
+                row.push(Cell::new("not here").set_alignment(CellAlignment::Right));
+                writeln!(notes, "{name} ({language}): {why}").expect("a string takes all that is written");
+                if weight == Weight::Needed {
+                    missing.push(format!("{name} ({language}): {why}"));
+                }
             }
         }
         table.add_row(row);
     }
-    output::print(&format!("{table}\nmedian time of a call, one after another\n"))?;
+    output::print(&format!("{table}\nmedian time of a call, one after another\n{notes}"))?;
     if !disagreements.is_empty() {
         return Err(Failure::Demo(format!(
             "the implementations disagree:\n{}",
@@ -230,22 +209,16 @@ fn enter(source: Source, questions: &Questions) -> Result<Result<Round, String>,
     match source {
         Source::Missing(why) => Ok(Err(why)),
         Source::InProcess(users) => ask(&*users, questions, None).map(Ok),
-        Source::Plugin { launch, needs } => {
-            if let Some(tool) = needs.iter().find(|tool| !on_path(tool)) {
-                return Ok(Err(format!("{tool} is not on this machine")));
-            }
+        Source::Plugin(launch) => {
             let started = Instant::now();
-            let plugin = launch.start()?;
+            let plugin = launch.guarded().start()?;
             let start = started.elapsed();
-            let round = ask(&UsersClient::new(plugin.clone()), questions, Some(start));
+            let users: UsersClient = plugin.client()?;
+            let round = ask(&users, questions, Some(start));
             plugin.stop();
             round.map(Ok)
         }
     }
-}
-
-fn on_path(tool: &str) -> bool {
-    env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|folder| folder.join(tool).is_file()))
 }
 
 fn ask(users: &dyn Users, questions: &Questions, start: Option<Duration>) -> Result<Round, Failure> {
@@ -267,7 +240,10 @@ impl Round {
         while times.len() < CALLS && (answer.is_none() || begin.elapsed() < AT_MOST) {
             let start = Instant::now();
             let value = call().map_err(|fault| match fault {
-                UsersError::Call(fault) => Failure::Plugin(fault),
+                UsersError::Call(fault) => fault.downcast().map_or_else(
+                    |fault| Failure::Demo(plugline_host::escape(fault.to_string().as_bytes())),
+                    Failure::Plugin,
+                ),
                 other => Failure::Demo(plugline_host::escape(other.to_string().as_bytes())),
             })?;
             times.push(start.elapsed());
