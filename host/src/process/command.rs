@@ -97,18 +97,14 @@ impl Command {
         let flags = fcntl_getfl(&stdin).map_err(io::Error::from)?;
         fcntl_setfl(&stdin, flags | OFlags::NONBLOCK).map_err(io::Error::from)?;
 
+        let environment = self.environment(std::env::vars_os(), held.as_ref());
+        let image = sys::Image::new(&program, &self.args, &environment).map_err(SpawnError::Program)?;
         let mut command = std::process::Command::new(program);
-        command
-            .args(&self.args)
-            .env_clear()
-            .envs(self.environment(std::env::vars_os(), held.as_ref()))
-            .stdin(child_stdin)
-            .stdout(child_stdout)
-            .stderr(child_stderr);
+        command.stdin(child_stdin).stdout(child_stdout).stderr(child_stderr);
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
         }
-        sys::prepare_child(&mut command, confinement);
+        sys::prepare_child(&mut command, image, confinement);
         let child = spawner::spawn(command).map_err(|fault| match sandbox::failure(&fault) {
             Some(fault) => SpawnError::Sandbox(fault),
             None => SpawnError::Program(self.explained(fault)),
@@ -117,9 +113,14 @@ impl Command {
         Ok((process, Pipes { read: stdout.into(), write: stdin.into() }))
     }
 
-    /// What a sandbox does not let be started looks as if it were not there.
+    /// What a sandbox does not let be started looks as if it were not there; and the system does not say what a program has
+    /// to be.
     fn explained(&self, fault: io::Error) -> io::Error {
         let kind = fault.kind();
+        if fault.raw_os_error() == Some(libc::ENOEXEC) {
+            let more = "neither a program for this machine nor a script that begins with #!";
+            return io::Error::new(kind, format!("{fault} ({more})"));
+        }
         match &self.sandbox {
             Some(_) if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
                 let more = "in a sandbox it can start what it may read, which is its own files, the system's and what \

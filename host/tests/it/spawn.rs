@@ -34,6 +34,67 @@ fn a_program_that_cannot_be_run_is_named() {
     }
 }
 
+/// The C library's execvp would have a shell read it.
+#[test]
+fn what_the_kernel_does_not_start_is_no_shell_script() {
+    let dir = tempfile::tempdir().unwrap();
+    let trace = dir.path().join("a shell was here");
+    for (name, content) in [("empty", ""), ("foreign", "MZ\n>\"$TRACE\"\n"), ("unmarked", ">\"$TRACE\"\n")] {
+        let program = dir.path().join(name);
+        std::fs::write(&program, content).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        for word in [program.clone(), name.into()] {
+            let launch = Plugin::command(&word).env("TRACE", &trace).env("PATH", dir.path());
+            let error = launch.start().unwrap_err();
+            assert_eq!((error.kind(), error.phase()), (Kind::SpawnFailed, Phase::Spawn), "{error}");
+            assert!(error.to_string().contains("nor a script that begins with #!"), "{error}");
+        }
+    }
+    assert!(!trace.exists());
+}
+
+#[test]
+fn a_word_is_looked_up_in_the_path_of_the_plugin() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = |name: &str, content: Option<(&str, u32)>| {
+        let folder = dir.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        if let Some((content, mode)) = content {
+            let program = folder.join("found");
+            std::fs::write(&program, content).unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        folder.into_os_string().into_string().unwrap()
+    };
+    let nothing = folder("nothing", None);
+    let forbidden = folder("forbidden", Some(("#!/bin/sh\nexit 4\n", 0o644)));
+    let right = folder("right", Some(("#!/bin/sh\nexit 5\n", 0o755)));
+    let later = folder("later", Some(("#!/bin/sh\nexit 6\n", 0o755)));
+    let status = |path: &[&str]| {
+        let error =
+            Plugin::command("found").env("PATH", path.join(":")).timeouts(TIMEOUTS).start().unwrap_err();
+        error.evidence().and_then(|it| it.exit).and_then(|it| it.code).ok_or(error.to_string())
+    };
+    assert_eq!(status(&["/no/such/directory", &nothing, &forbidden, &right, &later]), Ok(5));
+    let refused = status(&[&nothing, &forbidden]).unwrap_err();
+    assert!(refused.contains("Permission denied"), "{refused}");
+    let missing = status(&[&nothing]).unwrap_err();
+    assert!(missing.contains("No such file"), "{missing}");
+}
+
+#[test]
+fn what_cannot_stand_in_an_argument_is_refused() {
+    for launch in [
+        Plugin::command("true").arg("a\0b"),
+        Plugin::command("true").env("A", "a\0b"),
+        Plugin::command("tr\0ue"),
+    ] {
+        let error = launch.start().unwrap_err();
+        assert_eq!(error.kind(), Kind::SpawnFailed, "{error}");
+        assert!(error.to_string().contains("nul byte"), "{error}");
+    }
+}
+
 #[test]
 fn a_directory_that_is_none_fails_the_start() {
     let error = Plugin::command("true").dir("/no/such/directory").start().unwrap_err();

@@ -11,4 +11,4 @@ mod unix;
 #[cfg(target_os = "linux")]
 pub(super) use linux::{landlock_version, makes_user_namespaces, takes_filters};
 #[cfg(unix)]
-pub(super) use unix::{detach, prepare_child};
+pub(super) use unix::{Image, detach, prepare_child};
