@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -313,6 +314,27 @@ def test_what_goes_wrong_where_plugins_are_started_ends_nothing(monkeypatch: pyt
     SPAWNER.soon(fail)
     rough().stop()
     assert [str(each.exc_value) for each in told] == ["as it happens"]
+
+
+def test_how_it_ended_is_known_with_its_last_words() -> None:
+    heard, go_on = threading.Event(), threading.Event()
+
+    def told(_: bytes) -> None:
+        heard.set()
+        go_on.wait(SECONDS)
+
+    process = Process(Command(["sh", "-c", "echo one >&2; read _; echo two >&2; exit 3"]), told, lambda _: None)
+    assert heard.wait(SECONDS)
+    fd = os.pidfd_open(process.pid)
+    process.close_stdin()
+    # Gone, but what it said at its end was not read.
+    assert select.select([fd], [], [], SECONDS)[0]
+    os.close(fd)
+    assert process.wait(0.3) is None
+    go_on.set()
+    assert process.wait(SECONDS) == host.Exit(3)
+    assert process.stderr_tail() == ["one", "two"]
+    process.release()
 
 
 @pytest.mark.parametrize("guarded", [False, True])

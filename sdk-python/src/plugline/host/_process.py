@@ -300,9 +300,10 @@ class Process:
             code = self._popen.wait()
             self._reaped = True
         self._end_guard()
-        self.exit = Exit() if not is_ours else Exit(code) if code >= 0 else Exit(None, -code)
         os.close(self._end)
         self._stderr_reader.join()
+        # Not before: who learns how it ended reads its last words, too.
+        self.exit = Exit() if not is_ours else Exit(code) if code >= 0 else Exit(None, -code)
         self._gone.set()
         self._exited(self.exit)
 
