@@ -157,6 +157,21 @@ fn listed_values_with_members_that_are_described_now_need_not_fit() {
 }
 
 #[test]
+fn listed_values_of_another_type_were_never_possible() {
+    wider(json!({"type": "number", "const": "a"}), json!({"const": "a"}));
+    wider(json!({"type": "number", "enum": ["a", 1]}), json!({"enum": ["a", 1]}));
+    wider(json!({"allOf": [{"type": "number"}, {"const": "a"}]}), json!({"const": "a"}));
+    wider(json!({"oneOf": [{"type": "number", "const": "a"}, {"const": 1}]}), json!({"enum": ["a", 1]}));
+    wider(json!({"type": "number", "oneOf": [{"const": "a"}, {"const": 1}]}), json!({"enum": ["a", 1]}));
+    same(json!({"type": "integer", "enum": [1.0, "a"]}), json!({"enum": [1.0]}), (json!({}), json!({})));
+    // 2.0 fits both, so neither lets it through.
+    other(
+        json!({"oneOf": [{"const": 2.0}, {"type": "integer"}]}),
+        json!({"oneOf": [{"const": "a"}, {"type": "integer"}]}),
+    );
+}
+
+#[test]
 fn what_stands_beside_a_choice_counts() {
     let choice = json!([tagged("a"), tagged("b")]);
     wider(json!({"anyOf": choice, "minProperties": 3}), json!({"anyOf": choice}));

@@ -6,9 +6,8 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::form;
-use super::values::types_of;
+use super::values::{may_be, types_of};
 use crate::contract::equality::same;
-use crate::contract::schema::type_of;
 
 /// Members within members are looked at to this depth.
 const DEEPEST: usize = 3;
@@ -44,8 +43,8 @@ fn exclude_each_other(one: &Keywords, other: &Keywords, shared: &Keywords, depth
     let (types, others) = (types_of(one), types_of(other));
     let is_apart = match (values(one), values(other)) {
         (Some(ones), Some(others)) => !ones.iter().any(|value| others.iter().any(|other| same(value, other))),
-        (Some(values), None) => values.iter().all(|value| !others.contains(type_of(value))),
-        (None, Some(values)) => values.iter().all(|value| !types.contains(type_of(value))),
+        (Some(values), None) => values.iter().all(|value| !may_be(value, &others)),
+        (None, Some(values)) => values.iter().all(|value| !may_be(value, &types)),
         (None, None) => types.is_disjoint(&others),
     };
     let is_object = [&types, &others].iter().any(|types| types.iter().eq(["object"].iter()));

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::apart;
+use super::values::{may_be, types_of};
 use crate::contract::schema::{resolved, target};
 
 /// What is told to people, and lets through neither more nor less.
@@ -40,8 +41,6 @@ pub(super) fn of(schema: &Value, shared: &Map<String, Value>) -> Form {
             constants(branches, shared).filter(|values| !exactly_one || apart::are_constants(values));
         if let Some(values) = values {
             keywords.remove(keyword);
-            // The type of constants says nothing that they do not.
-            keywords.remove("type");
             keywords.insert("enum".to_owned(), Value::Array(values));
         } else if choice.is_none() {
             choice = Some(Choice { branches: branches.clone(), exactly_one });
@@ -51,10 +50,19 @@ pub(super) fn of(schema: &Value, shared: &Map<String, Value>) -> Form {
     if let Some(constant) = keywords.remove("const") {
         keywords.insert("enum".to_owned(), json!([constant]));
     }
-    if keywords.contains_key("enum") {
+    if let Some(Value::Array(mut values)) = keywords.remove("enum") {
+        keep_possible(&mut values, &keywords);
+        keywords.insert("enum".to_owned(), Value::Array(values));
+        // It says nothing more that they do not.
         keywords.remove("type");
     }
     Form { keywords, choice }
+}
+
+/// Drops the listed values that the type beside them does not let through.
+fn keep_possible(values: &mut Vec<Value>, keywords: &Map<String, Value>) {
+    let types = types_of(keywords);
+    values.retain(|value| may_be(value, &types));
 }
 
 /// The keywords of a schema with its references followed and its `allOf` folded in, where the parts do not speak of the
@@ -108,7 +116,7 @@ fn joined(keyword: &str, held: &mut Value, value: Value) -> bool {
 
 /// The values of a choice whose alternatives are nothing but constants.
 fn constants(branches: &[Value], shared: &Map<String, Value>) -> Option<Vec<Value>> {
-    let mut values = Vec::new();
+    let mut all = Vec::new();
     for branch in branches {
         let keywords = resolved(branch, shared)?.as_object()?;
         let plain = |keyword: &String| {
@@ -117,13 +125,15 @@ fn constants(branches: &[Value], shared: &Map<String, Value>) -> Option<Vec<Valu
         if !keywords.keys().all(plain) {
             return None;
         }
-        match (keywords.get("const"), keywords.get("enum").and_then(Value::as_array)) {
-            (Some(value), None) => values.push(value.clone()),
-            (None, Some(several)) => values.extend(several.iter().cloned()),
+        let mut values = match (keywords.get("const"), keywords.get("enum").and_then(Value::as_array)) {
+            (Some(value), None) => vec![value.clone()],
+            (None, Some(several)) => several.clone(),
             _ => return None,
-        }
+        };
+        keep_possible(&mut values, keywords);
+        all.append(&mut values);
     }
-    (!values.is_empty()).then_some(values)
+    (!branches.is_empty()).then_some(all)
 }
 
 /// A name by which one alternative of a choice can be told from the others: that of its shared schema, its title, its

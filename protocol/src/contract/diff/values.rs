@@ -116,6 +116,12 @@ pub(super) fn types_of(schema: &Map<String, Value>) -> BTreeSet<&'static str> {
     TYPES.into_iter().filter(|kind| is_let_through(kind)).collect()
 }
 
+/// Whether a value may be of one of those types: 1.0 is an integer, too.
+pub(super) fn may_be(value: &Value, types: &BTreeSet<&str>) -> bool {
+    types.contains(type_of(value))
+        || (types.contains("integer") && value.as_f64().is_some_and(|number| number.fract() == 0.0))
+}
+
 fn constants(old: &Map<String, Value>, new: &Map<String, Value>, found: &mut List) {
     let of = |schema: &Map<String, Value>| schema.get("enum").and_then(Value::as_array).cloned();
     let fit = |values: &[Value], other| values.iter().all(|value| surely_fits(value, other));
