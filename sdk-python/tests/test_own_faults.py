@@ -337,6 +337,24 @@ def test_how_it_ended_is_known_with_its_last_words() -> None:
     process.release()
 
 
+def test_what_ends_at_once_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    threaded = Process._thread
+
+    def late(process: Process, what: Callable[[], None], name: str) -> threading.Thread:
+        def run() -> None:
+            if name == "stderr":
+                eventually(lambda: process._reaped)
+            what()
+
+        return threaded(process, run, name)
+
+    monkeypatch.setattr(Process, "_thread", late)
+    with pytest.raises(host.Error) as raised:
+        host.Plugin.start(["sh", "-c", "echo oops >&2; exit 3"], timeouts=FAST)
+    assert raised.value.evidence.exit == host.Exit(3)
+    assert raised.value.evidence.stderr_tail == ["oops"]
+
+
 @pytest.mark.parametrize("guarded", [False, True])
 def test_a_start_without_descriptors_leaves_nothing(guarded: bool) -> None:
     told = run(

@@ -173,6 +173,7 @@ class Process:
         self._tail_bytes = 0
         self._reaping = threading.Lock()  # held while the group is signalled, and while the leader is reaped
         self._reaped = False
+        self._undone = False  # it did not come to be
         self.exit: Exit | None = None
         self._gone = threading.Event()
         self.ended, self._end = os.pipe()  # readable from its end on
@@ -236,7 +237,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait()
-        self._reaped = True
+        self._reaped = self._undone = True
         self._begun.set()
         if self._stderr_reader.ident is not None:
             self._stderr_reader.join()
@@ -318,8 +319,8 @@ class Process:
     def _read_stderr(self) -> None:
         assert self._popen.stderr is not None, "piped"
         self._begun.wait()
-        if self._reaped:
-            return  # it did not come to be
+        if self._undone:
+            return
         line = b""
         for chunk in chunks(self._popen.stderr.fileno(), self.ended):
             self._tail.append(chunk)
