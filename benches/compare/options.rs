@@ -89,7 +89,7 @@ impl Options {
         let millis = Duration::from_millis;
         if self.quick {
             Scale {
-                rounds: 2,
+                rounds: 1,
                 repetitions: 1,
                 span: millis(20),
                 callers: millis(100),
