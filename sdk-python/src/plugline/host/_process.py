@@ -20,6 +20,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from io import FileIO
 from queue import SimpleQueue
 from typing import Any, Protocol
 
@@ -178,16 +179,20 @@ class Process:
         self._gone = threading.Event()
         self.ended, self._end = os.pipe()  # readable from its end on
         try:
-            self._popen = self._spawn(command)
+            self._popen, (self._stdin, self._stdout, self._stderr) = started(
+                command.args,
+                ("stdin", "stdout", "stderr"),
+                command.environment(),
+                command.dir,
+                SPAWNER.prepare(os.getpid()),
+            )
         except BaseException:
             os.close(self.ended)
             os.close(self._end)
             raise
         self.pid = self._popen.pid
-        self._guard: subprocess.Popen[bytes] | None = None
-        assert self._popen.stdin is not None, "piped"
-        assert self._popen.stdout is not None, "piped"
-        self.stdin, self.stdout = self._popen.stdin.fileno(), self._popen.stdout.fileno()
+        self._guard: tuple[subprocess.Popen[bytes], FileIO] | None = None
+        self.stdin, self.stdout = self._stdin.fileno(), self._stdout.fileno()
         self._begun = threading.Event()
         self._stderr_reader = self._thread(self._read_stderr, "stderr")
         self._reaper = self._thread(self._reap, "reaper")
@@ -203,31 +208,11 @@ class Process:
             raise
         self._begun.set()
 
-    def _spawn(self, command: Command) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            command.args,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env=command.environment(),
-            cwd=command.dir,
-            start_new_session=True,
-            preexec_fn=SPAWNER.prepare(os.getpid()),  # noqa: PLW1509 - it makes system calls alone
-        )
-
-    def _start_guard(self) -> subprocess.Popen[bytes]:
+    def _start_guard(self) -> tuple[subprocess.Popen[bytes], FileIO]:
         # It outlives the host, by those seconds at most.
-        return subprocess.Popen(
-            ["/bin/sh", "-c", GUARD, "plugline-guard", str(self.pid), str(GUARD_SECONDS)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={"PATH": "/usr/bin:/bin"},
-            cwd="/",
-            start_new_session=True,
-        )
+        args = ["/bin/sh", "-c", GUARD, "plugline-guard", str(self.pid), str(GUARD_SECONDS)]
+        guard, (stdin,) = started(args, ("stdin",), {"PATH": "/usr/bin:/bin"}, "/")
+        return guard, stdin
 
     def _thread(self, what: Callable[[], None], name: str) -> threading.Thread:
         return threading.Thread(target=what, name=f"plugline-{name}-{self.pid}", daemon=True)
@@ -252,8 +237,7 @@ class Process:
 
     def close_stdin(self) -> None:
         """The plugin reads to its end. Nobody writes any more."""
-        assert self._popen.stdin is not None, "piped"
-        self._popen.stdin.close()
+        self._stdin.close()
 
     def signal(self, number: signal.Signals) -> None:
         """Signals the whole group, unless its leader was reaped."""
@@ -280,8 +264,7 @@ class Process:
         self._close()
 
     def _close(self) -> None:
-        for stream in (self._popen.stdin, self._popen.stdout, self._popen.stderr):
-            assert stream is not None, "piped"
+        for stream in (self._stdin, self._stdout, self._stderr):
             stream.close()
         os.close(self.ended)
 
@@ -310,19 +293,18 @@ class Process:
 
     def _end_guard(self) -> None:
         if self._guard is not None:
-            assert self._guard.stdin is not None, "piped"
+            guard, stdin = self._guard
             with contextlib.suppress(BrokenPipeError):
-                self._guard.stdin.write(b"done\n")
-            self._guard.stdin.close()
-            self._guard.wait()
+                stdin.write(b"done\n")
+            stdin.close()
+            guard.wait()
 
     def _read_stderr(self) -> None:
-        assert self._popen.stderr is not None, "piped"
         self._begun.wait()
         if self._undone:
             return
         line = b""
-        for chunk in chunks(self._popen.stderr.fileno(), self.ended):
+        for chunk in chunks(self._stderr.fileno(), self.ended):
             self._tail.append(chunk)
             self._tail_bytes += len(chunk)
             while self._tail_bytes - len(self._tail[0]) >= TAIL_BYTES:
@@ -335,6 +317,42 @@ class Process:
                 self._heard(each.rstrip())
         if line:
             self._heard(line.rstrip())
+
+
+def started(
+    args: Sequence[str],
+    piped: Sequence[str],
+    env: Mapping[str, str],
+    cwd: str | None,
+    preexec: Callable[[], None] | None = None,
+) -> tuple[subprocess.Popen[bytes], list[FileIO]]:
+    """A child that leads a session, and this side's ends of what of its stdio is piped; the rest is /dev/null. Of pipes
+    that Popen makes, Python 3.10 leaves some open where there are no descriptors for all."""
+    ours: list[FileIO] = []
+    theirs: dict[str, int] = {}
+    try:
+        for name in piped:
+            read, write = os.pipe()
+            theirs[name], end = (read, write) if name == "stdin" else (write, read)
+            ours.append(FileIO(end, "w" if name == "stdin" else "r"))
+        child = subprocess.Popen(
+            args,
+            stdin=theirs.get("stdin", subprocess.DEVNULL),
+            stdout=theirs.get("stdout", subprocess.DEVNULL),
+            stderr=theirs.get("stderr", subprocess.DEVNULL),
+            env=env,
+            cwd=cwd,
+            start_new_session=True,
+            preexec_fn=preexec,  # noqa: PLW1509 - it makes system calls alone
+        )
+    except BaseException:
+        for stream in ours:
+            stream.close()
+        raise
+    finally:
+        for end in theirs.values():
+            os.close(end)
+    return child, ours
 
 
 def chunks(fd: int, ended: int, size: int = 1 << 16) -> Any:
