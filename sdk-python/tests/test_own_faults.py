@@ -266,8 +266,9 @@ def test_who_awaits_a_call_holds_up_no_other_task(monkeypatch: pytest.MonkeyPatc
             go.set()
 
         other = asyncio.create_task(let_go())
-        with pytest.raises(host.Error, match="no answer in time"):
+        with pytest.raises(host.Error) as raised:
             await running
+        assert raised.value.kind is Kind.TIMEOUT
         # The source was waited for, and the other task had its turn meanwhile.
         assert go.is_set()
         await other
@@ -360,7 +361,6 @@ def test_a_start_without_descriptors_leaves_nothing(guarded: bool) -> None:
     told = run(
         f"""
 import gc, os, resource, sys
-from pathlib import Path
 from plugline import host
 host.Plugin.start(sys.argv[1:]).stop()  # what is opened once, is open
 count = len(os.listdir("/proc/self/fd"))
@@ -375,8 +375,10 @@ for more in range(24):
         kinds.add(fault.kind.value)
     gc.collect()
     resource.setrlimit(resource.RLIMIT_NOFILE, (512, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    children = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    assert not children, (more, children)
+    try:
+        assert False, (more, os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT))
+    except ChildProcessError:
+        pass  # there is none
     assert len(os.listdir("/proc/self/fd")) == count, (more, os.listdir("/proc/self/fd"))
 print(*sorted(kinds))
 """
