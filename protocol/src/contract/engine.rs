@@ -74,6 +74,12 @@ pub(crate) fn pattern_fault(pattern: &str) -> Option<String> {
     options().build(&json!({ "pattern": pattern })).err().map(|fault| message(&fault))
 }
 
+/// Whether a pattern is found in one of the texts; one that cannot be compiled may be.
+pub(crate) fn matches_any<'a>(pattern: &str, mut texts: impl Iterator<Item = &'a String>) -> bool {
+    let compiled = options().build(&json!({ "pattern": pattern }));
+    texts.any(|text| compiled.as_ref().map_or(true, |it| it.is_valid(&Value::String(text.clone()))))
+}
+
 /// What is wrong with a value, each with its JSON Pointer. A missing and an unknown member are named by their own
 /// (`ERR-3`). What the value holds is not quoted: it may be secret, and it may be long.
 pub(crate) fn faults(validator: &Validator, value: &Value) -> Vec<ParamFault> {

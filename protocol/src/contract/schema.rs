@@ -143,6 +143,25 @@ pub(crate) fn type_of(value: &Value) -> &'static str {
     }
 }
 
+/// What a format for numbers lets through, in powers of two.
+pub(crate) fn number_format(format: &str) -> Option<(i32, i32)> {
+    Some(match format {
+        "int8" => (-7, 7),
+        "int16" => (-15, 15),
+        "int32" => (-31, 31),
+        "int64" | "int" => (-63, 63),
+        "int128" => (-127, 127),
+        "uint8" => (0, 8),
+        "uint16" => (0, 16),
+        "uint32" => (0, 32),
+        "uint64" | "uint" => (0, 64),
+        "uint128" => (0, 128),
+        "float" => (-1000, 1000),
+        "double" => (-2000, 2000),
+        _ => return None,
+    })
+}
+
 /// A segment of a JSON Pointer (RFC 6901).
 pub(crate) fn escaped(segment: &str) -> String {
     segment.replace('~', "~0").replace('/', "~1")

@@ -172,6 +172,91 @@ fn listed_values_of_another_type_were_never_possible() {
 }
 
 #[test]
+fn null_beside_another_is_a_type() {
+    let none = || (json!({}), json!({}));
+    let same_both = |old: Value, new: Value| same(old, new, none());
+    let described = |kind: Value| json!({"type": kind, "minLength": 3, "description": "d"});
+    same_both(
+        described(json!(["string", "null"])),
+        json!({"anyOf": [described(json!("string")), {"type": "null"}]}),
+    );
+    same_both(
+        described(json!(["string", "null"])),
+        json!({"oneOf": [{"type": "null"}, described(json!("string"))]}),
+    );
+    same_both(
+        json!({"anyOf": [{"type": "string"}, {"type": "integer"}]}),
+        json!({"type": ["integer", "string"]}),
+    );
+    same_both(json!({"anyOf": [{"const": "a"}, {"type": "null"}]}), json!({"enum": ["a", null]}));
+    same_both(
+        json!({"title": "t", "anyOf": [{"type": "string"}, {"type": "null"}]}),
+        json!({"title": "t", "type": ["string", "null"]}),
+    );
+    wider(json!({"type": "string"}), json!({"anyOf": [{"type": "string"}, {"type": "null"}]}));
+    wider(json!({"enum": ["a", "b"]}), json!({"anyOf": [{"const": "a"}, {"const": "b"}, {"type": "null"}]}));
+    // What is said of the text would be said of the number, too.
+    wider(json!({"type": ["string", "integer"], "minimum": 3}), json!({"type": ["string", "integer"]}));
+    wider(
+        json!({"oneOf": [{"type": "number"}, {"type": "integer"}]}),
+        json!({"anyOf": [{"type": "number"}, {"type": "integer"}]}),
+    );
+}
+
+#[test]
+fn the_same_tuple_in_other_words() {
+    let tuple = |more: Value| {
+        let mut schema = json!({"type": "array", "items": [{"type": "string"}, {"type": "integer"}],
+                                "minItems": 2, "maxItems": 2});
+        schema.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        schema
+    };
+    same(tuple(json!({})), tuple(json!({"additionalItems": false})), (json!({}), json!({})));
+    same(json!({"items": {}, "additionalItems": false}), json!({"items": {}}), (json!({}), json!({})));
+    other(
+        json!({"items": [{"type": "string"}], "additionalItems": {"type": "string"}}),
+        json!({"items": [{"type": "string"}], "additionalItems": {"type": "integer"}}),
+    );
+}
+
+#[test]
+fn members_by_pattern_fall_under_others_where_there_is_none() {
+    let with = |patterns: Value, others: Value| json!({"type": "object", "properties": {"a": {}}, "patternProperties": patterns, "additionalProperties": others});
+    let text = json!({"^x-": {"type": "string"}});
+    wider(with(json!({}), json!(false)), with(text.clone(), json!(false)));
+    wider(with(json!({}), json!(false)), with(json!({"^x-": {}}), json!(false)));
+    wider(with(text.clone(), json!(true)), with(json!({}), json!(true)));
+    wider(
+        with(json!({}), json!({"type": "integer"})),
+        with(json!({"^x-": {"type": "number"}}), json!({"type": "integer"})),
+    );
+    // It says more of what is described, too.
+    other(with(json!({}), json!(false)), with(json!({"^a": {"type": "string"}}), json!(false)));
+    other(
+        with(text.clone(), json!(false)),
+        with(json!({"^x-": {"type": "string"}, "^x": {"type": "string"}}), json!(false)),
+    );
+}
+
+#[test]
+fn numbers_and_lists_are_compared_exactly() {
+    wider(json!({"maximum": 18_446_744_073_709_551_614_u64}), json!({"maximum": u64::MAX}));
+    same(json!({"maximum": 5}), json!({"maximum": 5.0}), (json!({}), json!({})));
+    wider(json!({"const": 1, "enum": ["b", 2]}), json!({"const": 1}));
+    same(json!({"const": 1, "enum": ["b", 1]}), json!({"const": 1}), (json!({}), json!({})));
+}
+
+#[test]
+fn defaults_that_come_and_go() {
+    let with = |schema: Value| {
+        manifest(json!([{"name": "x", "schema": schema}]), &json!({"type": "null"}), &json!({}))
+    };
+    let (some, none) = (with(json!({"default": 5})), with(json!({})));
+    assert_eq!(worst(&diff(&some, &none)), Some((Major, Patch)));
+    assert_eq!(worst(&diff(&none, &some)), Some((Minor, Minor)));
+}
+
+#[test]
 fn what_stands_beside_a_choice_counts() {
     let choice = json!([tagged("a"), tagged("b")]);
     wider(json!({"anyOf": choice, "minProperties": 3}), json!({"anyOf": choice}));
@@ -266,6 +351,10 @@ fn members_are_added_and_removed() {
     };
     assert_eq!(added(&more, &no_others, Way::Out), (Major, Minor));
     assert_eq!(added(&more, &no_others, Way::In), (Minor, Minor));
+    let removed =
+        |way| seen(&bound(more.clone(), no_others.clone()), &bound(less.clone(), no_others.clone()), way);
+    assert_eq!(removed(Way::Out), (Major, Major));
+    assert_eq!(removed(Way::In), (Major, Minor));
     assert_eq!(added(&more, &texts, Way::Out), (Major, Minor));
     assert_eq!(added(&text, &texts, Way::Out), (Minor, Minor));
     assert_eq!(added(&text, &texts, Way::In), (Minor, Minor));
@@ -377,6 +466,7 @@ fn the_version_has_to_tell() {
     let at = |result: &str, contract: &str| {
         let mut document = manifest(json!([]), &json!({ "type": result }), &json!({}));
         document["x-plugline"]["provides"][0]["version"] = json!(contract);
+        document["info"]["version"] = json!(contract);
         document
     };
     let told = |new: &Value| diff(&base, new).is_told();
@@ -392,6 +482,34 @@ fn the_version_has_to_tell() {
         versions.to_string(),
         "c 1.0.0 → 1.9.0: the changes are major, so it has to be 2.0.0 or higher"
     );
+}
+
+/// Who uses the plugin is told of what it provides and requires by the plugin's own version.
+#[test]
+fn versions_of_contracts_are_the_plugins_too() {
+    let with = |plugin: &str, provided: &str, required: &str| {
+        let mut document = manifest(json!([]), &json!({"type": "null"}), &json!({}));
+        document["info"]["version"] = json!(plugin);
+        document["x-plugline"]["provides"][0]["version"] = json!(provided);
+        document["x-plugline"]["requires"] = json!([{"contract": "h", "version": required}]);
+        document
+    };
+    let base = with("1.0.0", "1.0.0", "1.1.0");
+    let callers = |new: &Value| diff(&base, new).changes.iter().map(|change| change.callers).max();
+    for (provided, required, expected) in [
+        ("1.0.1", "1.1.0", Level::Patch),
+        ("1.1.0", "1.1.0", Level::Minor),
+        ("2.0.0", "1.1.0", Level::Major),
+        ("0.9.0", "1.1.0", Level::Major),
+        ("1.0.0", "1.0.0", Level::Minor),
+        ("1.0.0", "1.2.0", Level::Major),
+        ("1.0.0", "2.0.0", Level::Major),
+        ("1.0.0", "0.9.0", Level::Major),
+    ] {
+        assert_eq!(callers(&with("9.0.0", provided, required)), Some(expected), "{provided} {required}");
+    }
+    assert!(!diff(&base, &with("1.0.0", "2.0.0", "1.1.0")).is_told());
+    assert!(diff(&base, &with("2.0.0", "2.0.0", "1.1.0")).is_told());
 }
 
 #[test]

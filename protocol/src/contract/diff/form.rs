@@ -1,10 +1,14 @@
 //! One form for schemas that say the same in different words, so that only what differs is found to differ:
-//! references followed, `allOf` folded, a choice among constants as an `enum`, `null` among alternatives as a type.
+//! references followed, `allOf` folded, a choice among constants as an `enum`, and one among types, or of `null` beside
+//! another, as a type.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
 use super::apart;
 use super::values::{may_be, types_of};
+use crate::contract::equality::same;
 use crate::contract::schema::{resolved, target};
 
 /// What is told to people, and lets through neither more nor less.
@@ -42,13 +46,18 @@ pub(super) fn of(schema: &Value, shared: &Map<String, Value>) -> Form {
         if let Some(values) = values {
             keywords.remove(keyword);
             keywords.insert("enum".to_owned(), Value::Array(values));
+        } else if let Some(one) = as_types(&keywords, branches, shared) {
+            keywords = one;
         } else if choice.is_none() {
             choice = Some(Choice { branches: branches.clone(), exactly_one });
             keywords.remove(keyword);
         }
     }
     if let Some(constant) = keywords.remove("const") {
-        keywords.insert("enum".to_owned(), json!([constant]));
+        let listed = keywords.get("enum").and_then(Value::as_array);
+        let is_listed = listed.is_none_or(|values| values.iter().any(|value| same(value, &constant)));
+        let possible = if is_listed { vec![constant] } else { Vec::new() };
+        keywords.insert("enum".to_owned(), Value::Array(possible));
     }
     if let Some(Value::Array(mut values)) = keywords.remove("enum") {
         keep_possible(&mut values, &keywords);
@@ -56,7 +65,56 @@ pub(super) fn of(schema: &Value, shared: &Map<String, Value>) -> Form {
         // It says nothing more that they do not.
         keywords.remove("type");
     }
+    let length = |keyword: &str| keywords.get(keyword).and_then(Value::as_u64);
+    let said = keywords.get("items").and_then(Value::as_array).map(|items| items.len() as u64);
+    // There are none, or `items` is for all of them.
+    if said.is_none_or(|said| length("maxItems").is_some_and(|most| most <= said)) {
+        keywords.remove("additionalItems");
+    }
     Form { keywords, choice }
+}
+
+/// The keywords of a choice that is nothing but types, or one schema with a type and else `null`, of which no other keyword
+/// says anything.
+fn as_types(
+    outer: &Map<String, Value>,
+    branches: &[Value],
+    shared: &Map<String, Value>,
+) -> Option<Map<String, Value>> {
+    const SAYS_OF_NULL: [&str; 8] = ["enum", "const", "not", "if", "allOf", "anyOf", "oneOf", "$ref"];
+    let is_choice = |keyword: &str| matches!(keyword, "anyOf" | "oneOf");
+    let mut beside = outer.keys().filter(|keyword| !is_annotation(keyword));
+    if !(beside.next().is_some_and(|keyword| is_choice(keyword)) && beside.next().is_none()) {
+        return None;
+    }
+    let mut types = BTreeSet::new();
+    let mut others_are_null = true;
+    let mut says_more: Option<Map<String, Value>> = None;
+    for branch in branches {
+        let keywords = folded(branch, shared);
+        keywords.get("type")?;
+        let own = types_of(&keywords);
+        if !types.is_disjoint(&own) {
+            return None;
+        }
+        types.extend(&own);
+        if keywords.keys().all(|keyword| keyword == "type" || is_annotation(keyword)) {
+            others_are_null &= own.iter().eq(["null"].iter());
+        } else if says_more.is_some() || keywords.keys().any(|it| SAYS_OF_NULL.contains(&it.as_str())) {
+            return None;
+        } else {
+            says_more = Some(keywords);
+        }
+    }
+    if says_more.is_some() && !others_are_null {
+        return None;
+    }
+    let mut keywords = says_more.unwrap_or_default();
+    // What stands outside is said of this use.
+    keywords
+        .extend(outer.iter().filter(|(name, _)| is_annotation(name)).map(|(k, v)| (k.clone(), v.clone())));
+    keywords.insert("type".to_owned(), json!(types));
+    Some(keywords)
 }
 
 /// Drops the listed values that the type beside them does not let through.
@@ -114,11 +172,25 @@ fn joined(keyword: &str, held: &mut Value, value: Value) -> bool {
     }
 }
 
-/// The values of a choice whose alternatives are nothing but constants.
+fn is_null(keywords: &Map<String, Value>) -> bool {
+    keywords.get("type").is_some_and(|kind| kind == "null")
+        && keywords.keys().all(|keyword| keyword == "type" || is_annotation(keyword))
+}
+
+/// The values of a choice whose alternatives are nothing but constants, of which `null` is one by its type alone.
 fn constants(branches: &[Value], shared: &Map<String, Value>) -> Option<Vec<Value>> {
+    let nulls =
+        branches.iter().filter(|it| resolved(it, shared).and_then(Value::as_object).is_some_and(is_null));
+    if nulls.count() == branches.len() {
+        return None;
+    }
     let mut all = Vec::new();
     for branch in branches {
         let keywords = resolved(branch, shared)?.as_object()?;
+        if is_null(keywords) {
+            all.push(Value::Null);
+            continue;
+        }
         let plain = |keyword: &String| {
             matches!(keyword.as_str(), "const" | "enum" | "type") || is_annotation(keyword)
         };
@@ -133,7 +205,7 @@ fn constants(branches: &[Value], shared: &Map<String, Value>) -> Option<Vec<Valu
         keep_possible(&mut values, keywords);
         all.append(&mut values);
     }
-    (!branches.is_empty()).then_some(all)
+    Some(all)
 }
 
 /// A name by which one alternative of a choice can be told from the others: that of its shared schema, its title, its

@@ -12,8 +12,10 @@ mod version;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use semver::Version;
+
 use super::Manifest;
-use super::document::{Document, Instances};
+use super::document::{Document, Instances, RootExtension};
 use crate::wire::escape;
 
 pub use level::Level;
@@ -106,6 +108,26 @@ impl Changes {
     }
 }
 
+type Versioned<'a> = (&'a String, &'a String);
+
+/// The contracts of a list, with their versions.
+fn versions<'a, T: 'a>(
+    document: &'a Document,
+    list: impl Fn(&'a RootExtension) -> &'a Vec<T>,
+    read: impl Fn(&'a T) -> Versioned<'a>,
+) -> Vec<Versioned<'a>> {
+    list(&document.plugline).iter().map(read).collect()
+}
+
+/// Those that have another version now: the name, the old and the new one.
+fn stepped(old: &[Versioned<'_>], new: &[Versioned<'_>]) -> Vec<(String, Version, Version)> {
+    let changed = old.iter().filter_map(|(name, was)| {
+        let (_, is) = new.iter().find(|(other, is)| other == name && is != was)?;
+        Some(((*name).clone(), Version::parse(was).ok()?, Version::parse(is).ok()?))
+    });
+    changed.collect()
+}
+
 /// What is the plugin's own: its config, its contracts, its processes.
 fn plugin(old: &Document, new: &Document, changes: &mut Changes) {
     let owner = Owner::Plugin;
@@ -141,6 +163,25 @@ fn plugin(old: &Document, new: &Document, changes: &mut Changes) {
             let what = format!("{} is provided for {kind} too", provided.contract);
             changes.add(&owner, "provides", what, only_callers(Level::Minor));
         }
+    }
+    let provided =
+        |document| versions(document, |extension| &extension.provides, |it| (&it.contract, &it.version));
+    for (name, was, is) in stepped(&provided(old), &provided(new)) {
+        let level = match Step::between(&was, &is) {
+            Step::Forth(level) => level,
+            // Who asks for the old one is not given a lower one.
+            Step::Back | Step::None => Level::Major,
+        };
+        changes.add(&owner, "provides", format!("{name} is {is} now, and was {was}"), only_callers(level));
+    }
+    let required =
+        |document| versions(document, |extension| &extension.requires, |it| (&it.contract, &it.version));
+    for (name, was, is) in stepped(&required(old), &required(new)) {
+        // A host that has what was enough before.
+        let is_enough = is < was && Step::between(&is, &was) != Step::Forth(Level::Major);
+        let level = if is_enough { Level::Minor } else { Level::Major };
+        let what = format!("{name} {is} is required of the host now, and was {was}");
+        changes.add(&owner, "requires", what, only_callers(level));
     }
     let requires = |document: &Document| -> BTreeSet<String> {
         document.plugline.requires.iter().map(|required| required.contract.clone()).collect()

@@ -9,6 +9,7 @@ use super::apart;
 use super::form::{self, Choice, Form, is_annotation};
 use super::level::{Level, Levels};
 use super::values::{self, Effect};
+use crate::contract::engine;
 use crate::contract::schema::{escaped, parts, target};
 
 /// Which way values pass.
@@ -326,7 +327,7 @@ impl Comparison<'_> {
                     self.necessity(&path, was, is);
                 }
                 (None, Some(now)) => self.member_added(&path, now, is, old.get("additionalProperties")),
-                (Some(_), None) => self.member_removed(&path, was),
+                (Some(_), None) => self.member_removed(&path, was, new.get("additionalProperties")),
                 (None, None) => self.necessity(&path, was, is),
             }
         }
@@ -355,8 +356,11 @@ impl Comparison<'_> {
         }
     }
 
-    fn member_removed(&mut self, path: &str, required: bool) {
+    /// A member that falls under `others` now.
+    fn member_removed(&mut self, path: &str, required: bool, others: Option<&Value>) {
         let levels = match (self.way, required) {
+            // Who goes on saying it says what is not possible.
+            (Way::Out, _) if others == Some(&Value::Bool(false)) => Levels::BOTH_MAJOR,
             // Who counted on it does without.
             (Way::In, true) => Levels::BOTH_MAJOR,
             (Way::In, false) | (Way::Out, _) => Levels::BREAKS_CALLERS,
@@ -391,7 +395,25 @@ impl Comparison<'_> {
         patterns.dedup();
         for pattern in patterns {
             let path = format!("{path}/<{}>", escaped(pattern));
-            self.one(before.get(pattern), after.get(pattern), &path);
+            // What it names falls under `additionalProperties` where it is not there, and under what else names it.
+            let others = |schema: &Map<String, Value>| schema.get("additionalProperties").cloned();
+            let from = self.found.len();
+            let (was, is) = (before.get(pattern), after.get(pattern));
+            match (was, is) {
+                (None, Some(_)) => self.one(others(old).as_ref(), is, &path),
+                (Some(_), None) => self.one(was, others(new).as_ref(), &path),
+                _ => self.one(was, is, &path),
+            }
+            if was.is_some() != is.is_some()
+                && (before.len() + after.len() > 1 || names_described(pattern, old, new))
+            {
+                for found in &mut self.found[from..] {
+                    found.levels = Levels::BOTH_MAJOR;
+                }
+                if self.found.len() == from {
+                    self.effect(&path, "what is said of these members was changed", Effect::Other);
+                }
+            }
         }
     }
 
@@ -446,6 +468,17 @@ impl Comparison<'_> {
                 let what = format!("its default is {new} now, and was {old}");
                 self.tell(path, what, Levels::new(Level::Major, Level::Major));
             }
+            // Who said nothing had it.
+            (Some(old), None) if self.way == Way::In => {
+                self.tell(
+                    path,
+                    format!("its default is no longer {old}"),
+                    Levels::new(Level::Major, Level::Patch),
+                );
+            }
+            (None, Some(new)) if self.way == Way::In => {
+                self.tell(path, format!("its default is {new} now"), Levels::BOTH_MINOR);
+            }
             (old, new) if old != new => self.tell(path, "its default was changed", Levels::BOTH_PATCH),
             _ => {}
         }
@@ -458,4 +491,13 @@ impl Comparison<'_> {
             self.tell(path, "what it says of itself was changed", Levels::BOTH_PATCH);
         }
     }
+}
+
+/// Whether a pattern names members that are described by their names, too.
+fn names_described(pattern: &str, old: &Map<String, Value>, new: &Map<String, Value>) -> bool {
+    let described = |schema| -> Option<&Map<String, Value>> {
+        let schema: &Map<String, Value> = schema;
+        schema.get("properties")?.as_object()
+    };
+    engine::matches_any(pattern, described(old).into_iter().chain(described(new)).flat_map(Map::keys))
 }

@@ -1,10 +1,11 @@
 //! The keywords that bound a value by itself: types, constants, bounds, patterns, formats.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::contract::schema::type_of;
+use crate::contract::schema::{number_format, type_of};
 
 /// What a change does to the values that are let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,15 +177,29 @@ fn bound(
     let of = |schema: &Map<String, Value>| {
         schema.get(keyword).and_then(Value::as_f64).filter(|value| !nothing(value))
     };
-    match (of(old), of(new)) {
-        (None, Some(after)) => found.push((format!("its {keyword} is {after} now"), Effect::Narrower)),
-        (Some(_), None) => found.push((format!("it has no {keyword} any more"), Effect::Wider)),
-        (Some(before), Some(after)) if before != after => {
-            let lower = if higher == Effect::Wider { Effect::Narrower } else { Effect::Wider };
-            let what = format!("its {keyword} is {after} now, and was {before}");
-            found.push((what, if after > before { higher } else { lower }));
+    // Where both are integers, as such: as floats, large ones are alike.
+    let exactly = |schema: &Map<String, Value>| {
+        let number = schema.get(keyword)?;
+        number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from))
+    };
+    let (before, after) = match (of(old), of(new)) {
+        (None, Some(after)) => {
+            return found.push((format!("its {keyword} is {after} now"), Effect::Narrower));
         }
-        _ => {}
+        (Some(_), None) => return found.push((format!("it has no {keyword} any more"), Effect::Wider)),
+        (Some(before), Some(after)) => (before, after),
+        (None, None) => return,
+    };
+    let (order, before, after) = match (exactly(old), exactly(new)) {
+        (Some(before), Some(after)) => (before.cmp(&after), before.to_string(), after.to_string()),
+        _ => (before.total_cmp(&after), before.to_string(), after.to_string()),
+    };
+    let lower = if higher == Effect::Wider { Effect::Narrower } else { Effect::Wider };
+    let what = format!("its {keyword} is {after} now, and was {before}");
+    match order {
+        Ordering::Less => found.push((what, higher)),
+        Ordering::Greater => found.push((what, lower)),
+        Ordering::Equal => {}
     }
 }
 
@@ -209,25 +224,6 @@ fn fixed(keyword: &str, old: &Map<String, Value>, new: &Map<String, Value>, foun
         }
         _ => {}
     }
-}
-
-/// What a format for numbers lets through, in powers of two.
-fn number_format(format: &str) -> Option<(i32, i32)> {
-    Some(match format {
-        "int8" => (-7, 7),
-        "int16" => (-15, 15),
-        "int32" => (-31, 31),
-        "int64" | "int" => (-63, 63),
-        "int128" => (-127, 127),
-        "uint8" => (0, 8),
-        "uint16" => (0, 16),
-        "uint32" => (0, 32),
-        "uint64" | "uint" => (0, 64),
-        "uint128" => (0, 128),
-        "float" => (-1000, 1000),
-        "double" => (-2000, 2000),
-        _ => return None,
-    })
 }
 
 fn multiple(old: &Map<String, Value>, new: &Map<String, Value>, found: &mut List) {

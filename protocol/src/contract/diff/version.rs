@@ -35,7 +35,7 @@ pub enum Step {
 
 impl Step {
     /// By semver, and below 1.0.0 as Cargo reads it: there the minor number stands for the major one.
-    fn between(old: &Version, new: &Version) -> Self {
+    pub(super) fn between(old: &Version, new: &Version) -> Self {
         if new < old {
             return Self::Back;
         }
