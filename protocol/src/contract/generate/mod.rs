@@ -7,7 +7,7 @@ mod text;
 use serde_json::{Map, Number, Value, json};
 
 use self::random::Random;
-use super::schema::target;
+use super::schema::{number_format, target};
 
 /// So many values are made before it is given up: what `not`, `if` or a pattern beside a length demand is only found by
 /// trying.
@@ -153,16 +153,25 @@ impl Maker<'_> {
         })
     }
 
+    /// The least and the greatest; what is neither has to be so far from a bound that is not in it.
     fn bounds(&self, members: &Map<String, Value>, step: f64) -> (Option<f64>, Option<f64>) {
         let of = |keyword: &str| members.get(keyword).and_then(Value::as_f64);
-        let low = of("minimum").or_else(|| of("exclusiveMinimum").map(|bound| bound + step));
-        let high = of("maximum").or_else(|| of("exclusiveMaximum").map(|bound| bound - step));
-        (low, high)
+        let least = |one: Option<f64>, other: Option<f64>| match (one, other) {
+            (Some(one), Some(other)) => Some(one.max(other)),
+            (one, other) => one.or(other),
+        };
+        let low = least(of("minimum"), of("exclusiveMinimum").map(|bound| bound + step));
+        let negated = |bound: Option<f64>| bound.map(|bound| -bound);
+        let high = least(negated(of("maximum")), negated(of("exclusiveMaximum").map(|bound| bound - step)));
+        (low, negated(high))
     }
 
     fn integer(&mut self, members: &Map<String, Value>) -> Option<Value> {
         let step = members.get("multipleOf").and_then(Value::as_f64).unwrap_or(1.0).max(1.0);
         let (low, high) = self.bounds(members, 1.0);
+        let most = members.get("format").and_then(Value::as_str).and_then(number_format);
+        let most = most.map(|(_, bits)| 2.0_f64.powi(bits) - 1.0);
+        let high = most.map_or(high, |most| Some(high.unwrap_or(most).min(most)));
         let low = low.unwrap_or_else(|| high.map_or(0.0, |high| high.min(1.0) - 1.0));
         let first = (low / step).ceil();
         let last = high.map_or(first + 100.0, |high| (high / step).floor()).min(first + 100.0);
@@ -177,7 +186,9 @@ impl Maker<'_> {
 
     fn number(&mut self, members: &Map<String, Value>) -> Option<Value> {
         let step = members.get("multipleOf").and_then(Value::as_f64);
-        let (low, high) = self.bounds(members, step.unwrap_or(0.125));
+        let (least, most) = self.bounds(members, 0.0);
+        let apart = least.zip(most).map_or(0.125, |(least, most)| ((most - least) / 8.0).min(0.125));
+        let (low, high) = self.bounds(members, step.unwrap_or(apart));
         let low = low.unwrap_or_else(|| high.map_or(0.0, |high| high.min(1.0) - 1.0));
         let high = high.unwrap_or(low + 100.0);
         let share = self.random.below(101) as f64 / 100.0;
@@ -311,6 +322,9 @@ mod tests {
             json!({"type": "integer", "exclusiveMinimum": 10, "multipleOf": 7}),
             json!({"type": "number", "minimum": 0.25, "maximum": 0.5}),
             json!({"type": "number", "exclusiveMinimum": 0, "multipleOf": 0.5}),
+            json!({"type": "number", "exclusiveMinimum": 0, "maximum": 0.1}),
+            json!({"type": "number", "minimum": 1, "exclusiveMinimum": 2, "exclusiveMaximum": 2.01}),
+            json!({"type": "number", "exclusiveMaximum": -3}),
             json!({"type": "string", "pattern": "^[a-z]{3}-\\d+(x|y)?$"}),
             json!({"type": "string", "maxLength": 2}),
             json!({"type": "string", "format": "date-time"}),
@@ -341,6 +355,18 @@ mod tests {
             for seed in 0..20 {
                 let value = make(&schema, &shared, seed);
                 assert_eq!(value, make(&schema, &shared, seed), "{schema}");
+            }
+        }
+    }
+
+    #[test]
+    fn number_formats_bound_numbers_and_texts() {
+        for seed in 0..50 {
+            let byte = make(&json!({"type": "integer", "format": "uint8", "minimum": 250}), &json!({}), seed);
+            assert!((250..=255).contains(&byte.as_u64().unwrap()), "{byte}");
+            for format in ["int64", "uint64", "int128", "uint128", "integer"] {
+                let text = make(&json!({"type": "string", "format": format}), &json!({}), seed);
+                assert!(text.as_str().unwrap().parse::<u64>().is_ok(), "{text}");
             }
         }
     }

@@ -70,6 +70,8 @@ fn formatted(format: &str, random: &mut Random) -> Option<String> {
             pick(0, 0xffff_ffff_ffff)
         ),
         "regex" => format!("^{}$", random.one_of(&WORDS)?),
+        // Integers as text: those that JSON numbers cannot carry (`JSON-1`).
+        "int64" | "uint64" | "int128" | "uint128" | "integer" => pick(0, 1_000_000).to_string(),
         _ => return None,
     })
 }
