@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use plugline_protocol::contract::{Document, Validators};
+use plugline_protocol::contract::{Document, Resolved, Validators};
 use plugline_protocol::lifecycle::{
     CallbackCapability, Feature, HostCapabilities, Identity, InitializeParams, Limits, VERSIONS, methods,
 };
@@ -474,7 +474,8 @@ impl Launch {
     /// # Errors
     /// [`Error`] where it gives none.
     pub fn discover(self) -> Result<Document, Error> {
-        self.discover_as()
+        let Resolved(document) = self.discover_as()?;
+        Ok(document)
     }
 
     /// The same, as the plugin wrote it: for those who want to find out what is wrong with it.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
-use plugline_protocol::contract::{Document, Mismatch, Validators, Wanted};
+use plugline_protocol::contract::{Document, Mismatch, Resolved, Validators, Wanted};
 use plugline_protocol::lifecycle::{InitializeParams, InitializeResult, methods};
 use plugline_protocol::peer::{CallError, CloseReason, Connection, HandshakeError, Setup};
 use plugline_protocol::wire::escape;
@@ -211,7 +211,8 @@ impl Plugin {
     /// # Errors
     /// [`Error`] where it gives none.
     pub fn discover(&self) -> Result<Document, Error> {
-        self.call(methods::DISCOVER, &())
+        let Resolved(document) = self.call(methods::DISCOVER, &())?;
+        Ok(document)
     }
 
     /// Its manifest, asked for once.
@@ -223,7 +224,7 @@ impl Plugin {
                 let asked: Box<RawValue> = self.call(methods::DISCOVER, &())?;
                 // What differs from what is wanted is told in errors.
                 let asked = self.instance().without_secrets(asked);
-                let asked = self.instance().read(methods::DISCOVER, &asked)?;
+                let Resolved(asked) = self.instance().read(methods::DISCOVER, &asked)?;
                 Ok(manifest.get_or_init(|| Arc::new(asked)))
             }
         }

@@ -6,7 +6,7 @@ mod types;
 
 use clap::{Args, ValueEnum};
 use plugline_host::{Document, escape};
-use plugline_protocol::contract::{Method, shared_schema};
+use plugline_protocol::contract::{Method, Resolved, shared_schema};
 use serde_json::Value;
 
 use crate::arguments::PluginOptions;
@@ -55,8 +55,11 @@ impl Describe {
             Source::Plugin(launch) => {
                 launch.discover().map_err(|fault| Failure::NoManifest(Box::new(fault)))?
             }
-            Source::File(path) => serde_json::from_slice(&file(&path)?)
-                .map_err(|fault| Failure::Usage(format!("{path}: no manifest: {fault}")))?,
+            Source::File(path) => {
+                let Resolved(document) = serde_json::from_slice(&file(&path)?)
+                    .map_err(|fault| Failure::Usage(format!("{path}: no manifest: {fault}")))?;
+                document
+            }
         };
         output::print(&match self.format {
             As::Text => text::render(&manifest, &text::TEXT),

@@ -197,6 +197,47 @@ for line in sys.stdin:
     }
 }
 
+/// OpenRPC lets a reference stand for a param, a result, an error, an example.
+#[test]
+fn who_reads_a_document_follows_its_references() {
+    let documents = Documents::new();
+    // The minimal plugin of the specification, its param in another place.
+    let specification = include_str!("../../protocol/SPEC.md");
+    let (_, rest) = specification.split_once("```python minimal-plugin\nimport itertools").unwrap();
+    let (plain, _) = rest.split_once("```").unwrap();
+    let param = r#"{"name": "name", "required": True, "schema": {"type": "string"}}"#;
+    let components =
+        format!(r#""components": {{"contentDescriptors": {{"Name": {param}}}}}, "methods": [HELLO]"#);
+    let pointing = format!("import itertools{plain}")
+        .replacen(param, r##"{"$ref": "#/components/contentDescriptors/Name"}"##, 1)
+        .replacen(r#""methods": [HELLO]"#, &components, 1);
+    assert_eq!(pointing.matches("contentDescriptors").count(), 2, "{pointing}");
+    let plugin = documents.0.path().join("plugin.py");
+    fs::write(&plugin, pointing).unwrap();
+    let command = format!("python3 {}", plugin.display());
+    let document = json!({
+        "openrpc": "1.3.2", "info": {"title": "t", "version": "1.0.0"},
+        "methods": [{"name": "greet.hello", "paramStructure": "by-name",
+                     "params": [{"$ref": "#/components/contentDescriptors/Name"}],
+                     "result": {"name": "text", "schema": {"type": "string"}}}],
+        "components": {"contentDescriptors": {"Name": {"name": "name", "required": true, "schema": {"type": "string"}}}},
+        "x-plugline": {"protocol": [1], "provides": [{"contract": "greet", "version": "1.0.0"}], "requires": [],
+                       "config": {}, "hostMethods": []}
+    });
+    let file = documents.file("document.json", &document);
+    for source in [vec!["--command", &*command], vec![&*file]] {
+        let output = plugline(&[&["describe"], &source[..]].concat());
+        assert!(
+            stdout(&output).contains("greet.hello(name: string)"),
+            "{}{}",
+            stdout(&output),
+            stderr(&output)
+        );
+        let checked = plugline(&[&["contract", "check"], &source[..]].concat());
+        assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    }
+}
+
 #[test]
 fn a_version_that_does_not_tell_of_its_changes_exits_with_one() {
     let documents = Documents::new();
@@ -214,6 +255,7 @@ fn a_version_that_does_not_tell_of_its_changes_exits_with_one() {
     );
     assert!(text.contains("major    minor         users.get_user result /opaque: it was removed"), "{text}");
     document["x-plugline"]["provides"][0]["version"] = json!("2.0.0");
+    document["info"]["version"] = json!("2.0.0");
     let new = documents.file("new.json", &document);
     let seen = report(0, &["contract", "diff", &old, &new]);
     assert_eq!(seen["versions"][0]["told"], true);

@@ -5,6 +5,7 @@ use schemars::Schema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::normalise;
 use crate::lifecycle::Provided;
 
 /// The version of OpenRPC that manifests are written in.
@@ -28,6 +29,20 @@ pub struct Document {
     /// Other members.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// A document, read where what breaks a rule can still be shown: its references to content descriptors, errors and
+/// examples are replaced by what they point at, as OpenRPC lets them stand for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved(pub Document);
+
+impl<'de> Deserialize<'de> for Resolved {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // What leads nowhere stays, and is no descriptor.
+        let mut _leads_nowhere = Vec::new();
+        let value = normalise::inlined(Value::deserialize(deserializer)?, &mut _leads_nowhere);
+        Document::deserialize(value).map(Self).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Name and version of a plugin.

@@ -39,7 +39,6 @@ mod engine;
 mod generate;
 #[cfg(feature = "validate")]
 mod manifest;
-#[cfg(feature = "validate")]
 mod normalise;
 #[cfg(feature = "validate")]
 mod pattern;
@@ -59,7 +58,7 @@ pub use diff::{Change, Diff, Level, Owner, Step, Versions};
 pub use document::{
     AnyError, Components, ContentDescriptor, DeclaredError, Document, ErrorSet, Example, ExamplePairing,
     ExampleValue, Info, Instances, Method, MethodExtension, OPENRPC_VERSION, ParamStructure,
-    RequiredContract, RootExtension, WireError,
+    RequiredContract, Resolved, RootExtension, WireError,
 };
 pub use draft::Draft;
 pub use equality::same;
