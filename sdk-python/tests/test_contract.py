@@ -32,6 +32,8 @@ from plugline import (
     method,
     notification,
 )
+from plugline._contract import terms
+from plugline.host._fit import misfit
 from plugline.testing import check_examples, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -402,6 +404,26 @@ def test_a_contract_of_the_host() -> None:
         assert (raised.value.code, raised.value.data) == (7, {"where": "red", "how": "badly"})
     with start(plugin) as running, pytest.raises(RemoteError):
         running.call("watched.look", {"key": "a"})
+
+
+def test_a_client_follows_references() -> None:
+    """OpenRPC lets a reference stand for a param or a result."""
+    plugin = Plugin("memory", version="1.0.0").provide(Memory)
+    with start(plugin) as running:
+        pointing = running.manifest()
+        known = pointing["components"].setdefault("contentDescriptors", {})
+        for each in pointing["methods"]:
+            for index, param in enumerate(each["params"]):
+                known[f"{each['name']} {index}"] = param
+                each["params"][index] = {"$ref": f"#/components/contentDescriptors/{each['name']}%20{index}"}
+            if "result" in each:
+                known[f"{each['name']}/result"] = each["result"]
+                each["result"] = {"$ref": f"#/components/contentDescriptors/{each['name']}~1result"}
+        assert misfit(terms(Store), running.hello, pointing) is None
+        known["store.get 0"]["schema"] = {"type": "integer"}
+        assert misfit(terms(Store), running.hello, pointing) == (
+            "store.get: the param 'key': string here, number in the plugin"
+        )
 
 
 def test_a_client_that_does_not_fit() -> None:

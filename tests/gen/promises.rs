@@ -108,8 +108,35 @@ fn a_client_looks_at_connect_and_names_what_differs() {
         let mut methods = document["methods"].as_array_mut().unwrap().iter_mut();
         methods.find(|method| method["name"] == name).unwrap()
     }
-    let rows: [(Change, &str); 10] = [
+    /// Has the params and the results stand where OpenRPC lets references point at.
+    fn pointing(document: &mut Value) {
+        let mut components = serde_json::Map::new();
+        for method in document["methods"].as_array_mut().unwrap() {
+            let name = method["name"].as_str().unwrap().to_owned();
+            let mut moved = |part: &mut Value, of: &str| {
+                let key = format!("{name}/{of}");
+                let to = format!("#/components/contentDescriptors/{}", key.replace('/', "~1"));
+                components.insert(key, std::mem::replace(part, json!({ "$ref": to })));
+            };
+            for (index, param) in method["params"].as_array_mut().unwrap().iter_mut().enumerate() {
+                moved(param, &index.to_string());
+            }
+            if let Some(result) = method.get_mut("result") {
+                moved(result, "result");
+            }
+        }
+        document["components"]["contentDescriptors"] = Value::Object(components);
+    }
+    let rows: [(Change, &str); 12] = [
         (|_| (), "it fits"),
+        (pointing, "it fits"),
+        (
+            |d| {
+                method(d, "catalog.find")["params"][0]["schema"] = json!({"type": "integer"});
+                pointing(d);
+            },
+            "version_mismatch: the plugin does not fit catalog 1.2.0: catalog.find: the param \"id\": ",
+        ),
         (|d| d["x-plugline"]["provides"][0]["version"] = json!("1.3.0"), "it fits"),
         (|d| method(d, "catalog.find")["params"][1]["schema"]["maximum"] = json!(7), "it fits"),
         (
@@ -159,8 +186,8 @@ fn a_client_looks_at_connect_and_names_what_differs() {
         let path = folder.path().join("other.json");
         fs::write(&path, document.to_string()).unwrap();
         for host in &hosts {
-            let plugin = [PLUGLINE, "mock", path.to_str().unwrap()];
-            let found = run(Command::new(&host[0]).args(&host[1..]).args(plugin));
+            let plugin = ["python3", "-B", "tests/contracts/declares.py", path.to_str().unwrap()];
+            let found = run(Command::new(&host[0]).args(&host[1..]).args(plugin).current_dir(root()));
             assert!(found.starts_with(said), "{host:?}: {found:?}, not {said:?}");
         }
     }

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use plugline_protocol::contract::{Document, Manifest};
+use plugline_protocol::contract::{Manifest, Resolved};
 use plugline_protocol::wire::escape;
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -222,7 +222,7 @@ fn head(text: &[u8]) -> Outcome<Head> {
 
 /// Only what plugins are looked for by is read. All of a document's rules are checked when its plugin is started.
 fn offer(text: &[u8]) -> Outcome<Offer> {
-    let document: Document = serde_json::from_slice(text)
+    let Resolved(document) = serde_json::from_slice(text)
         .map_err(|fault| format!("no manifest: {}", escape(fault.to_string().as_bytes())))?;
     let (title, version) = (document.info.title.clone(), document.info.version.clone());
     Ok(Offer { title, version, declared: Declared::of(document) })
@@ -278,6 +278,16 @@ mod tests {
     fn check((head, work): (Outcome<Head>, Work), read: usize, parsed: usize) {
         assert_eq!(head.unwrap().name, "users");
         assert_eq!(work, Work { read, parsed });
+    }
+
+    #[test]
+    fn a_manifest_may_point_at_its_params() {
+        let offered = offer(
+            br##"{"openrpc": "1.3.2", "info": {"title": "t", "version": "1.0.0"},
+                  "methods": [{"name": "t.m", "params": [{"$ref": "#/components/contentDescriptors/P"}]}],
+                  "components": {"contentDescriptors": {"P": {"name": "p", "schema": {}}}}}"##,
+        );
+        assert_eq!(offered.unwrap().title, "t");
     }
 
     #[test]

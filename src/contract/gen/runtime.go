@@ -1247,19 +1247,46 @@ func isCompatible(asked, provided string) bool {
 
 // described is a method as a document has it.
 type described struct {
-	Name   string
-	Params []struct {
-		Name     string
-		Required bool
-		Schema   any
-	}
-	Result    *struct{ Schema any }
+	Name      string
+	Params    []descriptor
+	Result    *descriptor
 	Extension struct{ Input, Output any } `json:"x-plugline"`
+}
+
+// descriptor is a param or a result.
+type descriptor struct {
+	Name     string
+	Required bool
+	Schema   any
+	// Ref is where it is described, which OpenRPC lets stand for it.
+	Ref string `json:"$ref"`
 }
 
 func (s *schemas) described() ([]described, error) {
 	var methods []described
-	return methods, json.Unmarshal(mustEncode(s.at("/methods")), &methods)
+	if err := json.Unmarshal(mustEncode(s.at("/methods")), &methods); err != nil {
+		return nil, err
+	}
+	for m := range methods {
+		for p := range methods[m].Params {
+			if err := s.follow(&methods[m].Params[p]); err != nil {
+				return nil, err
+			}
+		}
+		if methods[m].Result != nil {
+			if err := s.follow(methods[m].Result); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return methods, nil
+}
+
+func (s *schemas) follow(one *descriptor) error {
+	if one.Ref == "" {
+		return nil
+	}
+	return json.Unmarshal(mustEncode(s.at(one.Ref)), one)
 }
 
 // misfit is what a plugin's manifest says otherwise than the contract, and of which method; empty where it fits.

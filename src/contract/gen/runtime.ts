@@ -941,16 +941,47 @@ const MANIFEST: Schema = {
   },
 };
 
+/** The manifest with its params and results in place: OpenRPC lets references to content descriptors stand for them. */
+function followed(manifest: unknown): unknown {
+  if (!isObject(manifest) || !Array.isArray(manifest["methods"])) {
+    return manifest;
+  }
+  const components = manifest["components"];
+  const known = isObject(components)
+    ? components["contentDescriptors"]
+    : undefined;
+  const at = (part: unknown): unknown => {
+    const reference = isObject(part) ? part["$ref"] : undefined;
+    if (typeof reference !== "string" || !isObject(known)) {
+      return part;
+    }
+    return known[unescaped(reference.split("/").at(-1) ?? "")] ?? part;
+  };
+  const each = (method: unknown): unknown => {
+    if (!isObject(method)) {
+      return method;
+    }
+    const { params, result } = method;
+    return {
+      ...method,
+      ...(Array.isArray(params) ? { params: params.map(at) } : {}),
+      ...(result === undefined ? {} : { result: at(result) }),
+    };
+  };
+  return { ...manifest, methods: manifest["methods"].map(each) };
+}
+
 /** What a plugin's manifest says otherwise than the contract, and of which method; nothing where it fits. */
 function misfit(
   contract: Contract<unknown>,
   manifest: JsonObject,
 ): string | undefined {
-  const [first] = new Reader({}).take(MANIFEST, manifest).faults;
+  const read = followed(manifest);
+  const [first] = new Reader({}).take(MANIFEST, read).faults;
   if (first) {
     return `its manifest is none: ${first.path} ${first.message}`;
   }
-  const declared = manifest["methods"] as Described[];
+  const declared = (read as JsonObject)["methods"] as Described[];
   const own = contract.document["methods"] as Described[];
   for (const info of contract.methods) {
     const mine = own.find((method) => method.name === info.name) as Described;

@@ -65,8 +65,8 @@ def _differs(term: Term, own: Document, theirs: Document, root: Document, manife
             return f"only one side has an {stream} stream"
         if mine is not None and (fault := _types_differ(mine, other, root, manifest)):
             return f"the items of its {stream}: {fault}"
-    known = {param["name"]: param for param in theirs.get("params", [])}
-    sent = {param["name"]: param for param in own["params"]}
+    known = {param["name"]: param for param in (_followed(each, manifest) for each in theirs.get("params", []))}
+    sent = {param["name"]: param for param in (_followed(each, root) for each in own["params"])}
     for name, param in sent.items():
         if name not in known:
             return f"the plugin does not know the param {name!r}"
@@ -76,10 +76,23 @@ def _differs(term: Term, own: Document, theirs: Document, root: Document, manife
         if param.get("required") and not sent.get(name, {}).get("required"):
             return f"the plugin requires the param {name!r}"
     if not term.is_notification:
-        fault = _types_differ(own["result"]["schema"], theirs["result"]["schema"], root, manifest)
+        results = _followed(own["result"], root), _followed(theirs["result"], manifest)
+        fault = _types_differ(results[0]["schema"], results[1]["schema"], root, manifest)
         if fault:
             return f"its result: {fault}"
     return None
+
+
+def _followed(descriptor: Document, root: Document) -> Document:
+    """A param or result; OpenRPC lets a reference stand for one."""
+    if not isinstance(descriptor.get("$ref"), str):
+        return descriptor
+    known: dict[str, Document] = root.get("components", {}).get("contentDescriptors", {})
+    return known.get(_target(descriptor["$ref"]), descriptor)
+
+
+def _target(reference: str) -> str:
+    return unquote(reference.rpartition("/")[2]).replace("~1", "/").replace("~0", "~")
 
 
 def _types_differ(own: Any, theirs: Any, root: Document, manifest: Document) -> str | None:
@@ -94,8 +107,8 @@ def _resolved(schema: Any, root: Document, depth: int = 8) -> Any:
     if not isinstance(schema, dict) or depth == 0:
         return {}
     if isinstance(schema.get("$ref"), str):
-        name = unquote(schema["$ref"].rpartition("/")[2]).replace("~1", "/").replace("~0", "~")
-        return _resolved(root.get("components", {}).get("schemas", {}).get(name), root, depth - 1)
+        known = root.get("components", {}).get("schemas", {})
+        return _resolved(known.get(_target(schema["$ref"])), root, depth - 1)
     if len(schema.get("allOf", ())) == 1:
         return _resolved(schema["allOf"][0], root, depth - 1)
     return schema
