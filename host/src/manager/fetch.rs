@@ -17,7 +17,7 @@ pub(crate) fn fetch(remote: &Remote, store: &Store, options: &InstallOptions) ->
     {
         // Whoever works on an archive does not count versions yet.
         options.existing = Existing::Replace;
-    } else if let Some(found) = installed_from(&source, store)? {
+    } else if let Some(found) = installed_from(&source, store, &options)? {
         return Ok(found);
     }
     let installed = store.install(&source, &options, &mut |_| {})?;
@@ -37,11 +37,17 @@ fn source(remote: &Remote) -> Result<Source, StoreError> {
     }
 }
 
-/// What was installed from there, the current release before others.
-fn installed_from(source: &Source, store: &Store) -> Result<Option<Found>, StoreError> {
+/// What was installed from there, the current release before others. It has to be what is wanted now: it may have been
+/// installed before anybody asked for a key.
+fn installed_from(
+    source: &Source,
+    store: &Store,
+    options: &InstallOptions,
+) -> Result<Option<Found>, StoreError> {
     let name = source.to_string();
     let listing = store.list()?;
-    let from_there = |release: &&Release| release.origin.source == name;
+    let from_there =
+        |release: &&Release| release.origin.source == name && options.are_met_by(&release.origin);
     let of = |plugin: &StoredPlugin| {
         let current = std::iter::once(plugin.current());
         current.chain(&plugin.releases).find(from_there).map(|release| found(plugin, release))

@@ -39,6 +39,15 @@ pub struct InstallOptions {
     pub limits: PackageLimits,
 }
 
+impl InstallOptions {
+    /// Whether what was looked at when something was installed is all that these ask for.
+    pub(crate) fn are_met_by(&self, origin: &Origin) -> bool {
+        let is_signed = || self.keys.iter().any(|key| origin.signed_by.as_deref() == Some(key.as_str()));
+        let is_wanted = |wanted: &Sha256| origin.archive.as_ref() == Some(wanted);
+        (self.keys.is_empty() || is_signed()) && self.sha256.as_ref().is_none_or(is_wanted)
+    }
+}
+
 /// What becomes of a version that is installed already, with other contents.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Existing {
@@ -120,7 +129,7 @@ impl Store {
         stage: &Stage,
         watch: &mut dyn FnMut(Step<'_>),
     ) -> Result<Installed, StoreError> {
-        let Ready { package: Package { name, version, .. }, tree, origin } = ready;
+        let Ready { package: Package { name, version, .. }, tree, mut origin } = ready;
         let hash = tree.hash();
         let before = self.plugin(&name)?;
         let same = before.as_ref().and_then(|plugin| plugin.release(&hash));
@@ -134,6 +143,13 @@ impl Store {
             (_, None, Some(_)) => Change::Replaced,
             (_, None, None) => Change::New,
         };
+        // Who signed an archive stays known, also where nobody asks for it this time.
+        let known = same.map(|release| &release.origin);
+        if let Some(known) = known.filter(|known| known.archive == origin.archive) {
+            origin.signed_by = origin.signed_by.or_else(|| known.signed_by.clone());
+        }
+        let is_news =
+            known.is_some_and(|known| origin.signed_by.is_some() && known.signed_by != origin.signed_by);
         let content = self.place.content(&hash);
         let directory = content.join(PACKAGE);
         let release =
@@ -168,7 +184,7 @@ impl Store {
         });
         plugin.releases.push(release);
         plugin.sort();
-        if change != Change::Nothing {
+        if change != Change::Nothing || is_news {
             self.record(&plugin, stage, watch)?;
         }
         Ok(Installed { plugin, change })

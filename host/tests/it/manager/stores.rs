@@ -1,6 +1,9 @@
 //! Plugins of the store: installed beside each other, chosen, taken back.
 
-use plugline_host::package::PackageName;
+use std::io::Cursor;
+
+use minisign::KeyPair;
+use plugline_host::package::{PackageName, Sha256};
 use plugline_host::store::{InstallOptions, Source, Store};
 
 use super::*;
@@ -91,6 +94,61 @@ fn a_url_of_a_file_is_installed_and_run() {
     fs::remove_dir_all(bench.at("made")).unwrap();
     assert_eq!(version(&manager, "users"), "1.0.0");
     stop(&manager);
+}
+
+/// Packs `made` as an archive.
+fn pack(bench: &Bench) -> PathBuf {
+    let archive = bench.at("users.tar.gz");
+    let mut tar = std::process::Command::new("tar");
+    let packed = tar.arg("-czf").arg(&archive).arg("-C").arg(bench.at("made")).arg(".").status().unwrap();
+    assert!(packed.success());
+    archive
+}
+
+/// Also where nothing has to be fetched any more.
+#[test]
+fn what_was_installed_without_a_key_is_not_run_where_one_is_wanted() {
+    let bench = Bench::new();
+    let store = Store::at(bench.at("store")).unwrap();
+    bench.package("made", "users", "1.0.0", &json!({}));
+    let archive = pack(&bench);
+    let bytes = fs::read(&archive).unwrap();
+    let driver = format!("file://{}", archive.display());
+    let [author, other] = [(); 2].map(|()| KeyPair::generate_unencrypted_keypair().unwrap());
+    let run = |options: &InstallOptions| {
+        let builder = bench.builder().store(store.clone()).install_options(options.clone());
+        let manager = builder.open().unwrap();
+        let client = manager.client::<RepositoryClient>(&driver);
+        let ran = client.map(|it| it.about().unwrap().version).map_err(|fault| fault.to_string());
+        stop(&manager);
+        ran
+    };
+    let wanting = |pair: &KeyPair| InstallOptions {
+        keys: vec![pair.pk.to_base64().parse().unwrap()],
+        ..InstallOptions::default()
+    };
+    let hashing = |sha256| InstallOptions { sha256: Some(sha256), ..InstallOptions::default() };
+    let any = InstallOptions::default();
+    let gone = || fs::remove_file(&archive).unwrap();
+
+    assert_eq!(run(&any), Ok("1.0.0".into()));
+    gone();
+    assert_eq!(run(&any), Ok("1.0.0".into()));
+    assert_eq!(run(&hashing(Sha256::of(&bytes))), Ok("1.0.0".into()));
+    let ran = bench.started();
+    run(&hashing(Sha256::of(b""))).unwrap_err();
+    run(&wanting(&author)).unwrap_err();
+    assert_eq!(bench.started(), ran);
+
+    // Looked at once, it stays known who signed it, whoever installs it after that.
+    fs::write(&archive, &bytes).unwrap();
+    let signature = minisign::sign(Some(&author.pk), &author.sk, Cursor::new(&bytes), None, None).unwrap();
+    fs::write(bench.at("users.tar.gz.minisig"), signature.into_string()).unwrap();
+    assert_eq!(run(&wanting(&author)), Ok("1.0.0".into()));
+    assert_eq!(run(&any), Ok("1.0.0".into()));
+    gone();
+    assert_eq!(run(&wanting(&author)), Ok("1.0.0".into()));
+    run(&wanting(&other)).unwrap_err();
 }
 
 /// However it was started, and no longer: a manager that starts one after another holds nothing of those that have ended.
