@@ -1,6 +1,5 @@
 //! What is known of a plugin before it is started. Reads a file where it is told to.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 
 use super::version::Versioned;
+use crate::package;
 use crate::store::Release;
 
 /// A plugin that was found, and not started.
@@ -159,7 +159,7 @@ impl Query {
 pub(crate) fn read(file: &Path) -> Option<Declared> {
     let longest = plugline_protocol::contract::Manifest::LONGEST_TEXT as u64;
     let mut text = Vec::new();
-    File::open(file).ok()?.take(longest).read_to_end(&mut text).ok()?;
+    package::open_plain(file).ok()?.take(longest).read_to_end(&mut text).ok()?;
     serde_json::from_slice(&text).ok().map(Declared::of)
 }
 

@@ -1,7 +1,7 @@
 //! From a candidate to what can be started: the package read, built where it has to be, opened in the store, its
 //! manifest and config checked. And what it is made of, so that a change of that can be seen.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -111,7 +111,7 @@ fn manifest(package: &Package, directory: &Path) -> Result<Option<Known>, Manage
 fn known(file: &Path) -> Result<Known, ManagerError> {
     let longest = Manifest::LONGEST_TEXT as u64 + 1;
     let mut text = Vec::new();
-    let read = File::open(file).and_then(|file| file.take(longest).read_to_end(&mut text));
+    let read = package::open_plain(file).and_then(|file| file.take(longest).read_to_end(&mut text));
     read.map_err(|source| ManagerError::Io {
         doing: format!("read the manifest {}", file.display()),
         source,
@@ -169,7 +169,7 @@ pub(crate) fn fingerprint(candidate: &Candidate) -> Sha256 {
         text.push(0);
         text.extend_from_slice(file.as_os_str().as_encoded_bytes());
         text.push(0);
-        let hash = File::open(&file).and_then(|mut file| Sha256::of_reader(&mut file));
+        let hash = package::open_plain(&file).and_then(|mut file| Sha256::of_reader(&mut file));
         match hash {
             Ok((hash, _)) => text.extend_from_slice(hash.as_str().as_bytes()),
             // In the middle of being replaced: it will change again.

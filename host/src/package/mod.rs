@@ -7,6 +7,7 @@ mod file;
 mod model;
 mod name;
 mod path;
+mod plain;
 mod platform;
 mod sha256;
 
@@ -17,6 +18,8 @@ pub use name::PackageName;
 pub use path::InnerPath;
 pub use platform::{Arch, Os, Platform};
 pub use sha256::Sha256;
+
+pub(crate) use plain::open_plain;
 
 /// The file that makes a directory a plugin's.
 pub const FILE: &str = "plugline.toml";

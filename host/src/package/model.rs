@@ -1,6 +1,5 @@
 //! What a package is, once its `plugline.toml` is read: what is started, on which platform.
 
-use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use semver::Version;
 
 use super::{
     Build, FILE, FILE_BYTES, InnerPath, PackageError, PackageFault, PackageName, Platform, Sha256, file,
+    open_plain,
 };
 use crate::launch::Launch;
 use crate::plugin::Plugin;
@@ -55,7 +55,7 @@ impl Package {
     pub fn read(directory: &Path) -> Result<Self, PackageError> {
         let file = directory.join(FILE);
         let fault = |fault| PackageError { file: file.clone(), place: None, fault };
-        let opened = fs::File::open(&file).map_err(|source| fault(PackageFault::Unreadable(source)))?;
+        let opened = open_plain(&file).map_err(|source| fault(PackageFault::Unreadable(source)))?;
         let mut bytes = Vec::new();
         let read = opened.take(FILE_BYTES + 1).read_to_end(&mut bytes);
         read.map_err(|source| fault(PackageFault::Unreadable(source)))?;

@@ -12,7 +12,7 @@ use super::signature;
 #[cfg(not(feature = "https"))]
 use super::source::Source;
 use super::step::Step;
-use crate::package::Sha256;
+use crate::package::{Sha256, open_plain};
 
 /// A source that is no archive has neither SHA-256 nor signature.
 pub(super) fn no_archive(source: &str, options: &InstallOptions) -> Result<(), StoreError> {
@@ -32,11 +32,8 @@ pub(super) fn copied(
     watch: &mut dyn FnMut(Step<'_>),
 ) -> Result<File, StoreError> {
     let read = || StoreError::io("read", from);
-    let mut source = File::open(from).map_err(read())?;
+    let mut source = open_plain(from).map_err(read())?;
     let metadata = source.metadata().map_err(read())?;
-    if !metadata.is_file() {
-        return Err(read()(io::Error::other("it is neither a directory nor a plain file")));
-    }
     let mut copy = archive_file(to)?;
     watch(Step::Fetching { done: 0, total: Some(metadata.len()) });
     let within = &mut (&mut source).take(limits.archive_bytes + 1);
@@ -97,7 +94,7 @@ pub(super) fn beside(archive: &Path) -> Result<Option<String>, StoreError> {
     let mut name = archive.as_os_str().to_owned();
     name.push(signature::SUFFIX);
     let path = PathBuf::from(name);
-    let file = match File::open(&path) {
+    let file = match open_plain(&path) {
         Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(StoreError::io("read", &path))?,
     };

@@ -1,7 +1,7 @@
 //! What a plugin is made from: the files, and a key of all that is in them. Reads, and writes nothing.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -75,13 +75,14 @@ pub(crate) fn key(directory: &Path, build: &Build, files: &[PathBuf]) -> io::Res
             let target = fs::read_link(path).map_err(|fault| named(path, fault))?;
             field(target.as_os_str().as_encoded_bytes());
         }
-        match File::open(path) {
-            Ok(mut file) if fs::metadata(path)?.is_file() => {
+        match fs::metadata(path) {
+            Ok(there) if there.is_file() => {
+                let mut file = package::open_plain(path).map_err(|fault| named(path, fault))?;
                 let (hash, _) = Sha256::of_reader(&mut file).map_err(|fault| named(path, fault))?;
                 field(hash.as_str().as_bytes());
                 field(&(metadata.permissions().mode() & 0o111).to_le_bytes());
             }
-            // A link to a directory, or to nothing: where it leads is what it says.
+            // A link to what is no file, or to nothing: where it leads is what it says.
             Ok(_) => {}
             Err(fault) if metadata.is_symlink() && fault.kind() == io::ErrorKind::NotFound => {}
             Err(fault) => return Err(named(path, fault)),

@@ -1,5 +1,7 @@
 //! What a driver means: a built-in, a plugin that was found, a path; and what is said where it means nothing.
 
+use std::os::unix::fs::symlink;
+
 use plugline_host::Kind;
 use plugline_host::manager::{Candidate, ManagerError, Prefer, Query};
 use serde_json::json;
@@ -67,6 +69,55 @@ fn a_path_is_a_program_without_source_or_a_package() {
         assert_eq!(repository.about().unwrap().version, version);
     }
     assert_eq!(bench.started(), 2);
+    stop(&manager);
+}
+
+/// A pipe that nobody writes to, and a device that has no end.
+#[test]
+fn what_is_no_file_in_a_package_keeps_nobody_waiting() {
+    let bench = Bench::new();
+    let pipe = |at: &str| {
+        assert!(std::process::Command::new("mkfifo").arg(bench.at(at)).status().unwrap().success());
+    };
+    for (name, more) in [
+        ("manifest", "command = [\"sh\"]\nmanifest = \"pipe\""),
+        ("program", "command = [\"./zeros\"]"),
+        ("script", "command = [\"sh\", \"zeros\"]"),
+        ("sources", "command = [\"./made\"]\n[build]\ncommand = [\"true\"]\nwatch = [\"links\"]"),
+    ] {
+        bench.write(&format!("{name}/plugline.toml"), format!("name = \"p\"\nversion = \"1.0.0\"\n{more}\n"));
+        pipe(&format!("{name}/pipe"));
+        fs::create_dir(bench.at(&format!("{name}/links"))).unwrap();
+        for (target, link) in
+            [("/dev/zero", "zeros"), ("/dev/zero", "links/zeros"), ("../pipe", "links/pipe")]
+        {
+            symlink(target, bench.at(&format!("{name}/{link}"))).unwrap();
+        }
+    }
+    fs::create_dir(bench.at("head")).unwrap();
+    pipe("head/plugline.toml");
+    let manager = bench.with_settings("[defaults]\ntimeouts = { start = \"2s\" }");
+    let names = ["manifest", "program", "script", "sources", "head"];
+    let (done, heard) = crossbeam_channel::unbounded();
+    for name in names {
+        let (manager, done) = (manager.clone(), done.clone());
+        let driver = bench.at(name).to_str().unwrap().to_owned();
+        // Not waited for: where it does not end, that is what is wrong.
+        std::thread::spawn(move || {
+            let plugin = manager.plugin(&driver).map_err(|fault| fault.to_string());
+            let answer = plugin.and_then(|plugin| {
+                plugin.call::<Value>("repository.about", &json!({})).map_err(|fault| fault.to_string())
+            });
+            let _nobody_listens = done.send((name, answer.unwrap_err()));
+        });
+    }
+    let mut said = BTreeMap::new();
+    while said.len() < names.len() {
+        let (name, fault) = heard.recv_timeout(PATIENCE).expect("each of them is refused");
+        said.insert(name, fault);
+    }
+    assert!(said["manifest"].contains("/pipe: it is no plain file"), "{said:?}");
+    assert!(said["sources"].contains("true did not make"), "{said:?}");
     stop(&manager);
 }
 
