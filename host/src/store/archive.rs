@@ -6,12 +6,15 @@ use std::io::{self, Read};
 use std::rc::Rc;
 
 use flate2::read::MultiGzDecoder;
-use tar::{Archive, EntryType};
+use tar::{Archive, Entry, EntryType};
 
 use super::draft::{Draft, Executable};
 use super::error::{EntryFault, StoreError};
 use super::limits::{PackageLimits, RATIO_FROM};
 use super::step::Step;
+
+/// How the names of those records begin that make a file a sparse one.
+const SPARSE: &[u8] = b"GNU.sparse.";
 
 /// A limit that was hit while something was read that knows of none.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +114,9 @@ fn unpack(
         if std::str::from_utf8(&entry.path_bytes()).is_err() {
             return refused(EntryFault::Path("the path is not UTF-8".into()));
         }
+        if let Some(fault) = extended(&mut entry, &name)? {
+            return refused(fault);
+        }
         let mode = entry.header().mode().map_err(|fault| StoreError::reading(&name, fault))?;
         match entry.header().entry_type() {
             EntryType::Regular if name.ends_with('/') => draft.directory(&name)?,
@@ -147,6 +153,22 @@ fn unpack(
             Err(fault) => return Err(StoreError::reading(&last, fault)),
         }
     }
+}
+
+/// What other programs would take from the extended header before a file, and this one does not: in POSIX's format the
+/// map of a sparse file, and its name, stand there, and not in the kind of the entry. In a record that cannot be read
+/// (its value has a line feed) there may be anything.
+fn extended(entry: &mut Entry<'_, impl Read>, name: &str) -> Result<Option<EntryFault>, StoreError> {
+    if entry.header().entry_type() == EntryType::XGlobalHeader {
+        return Ok(None);
+    }
+    let records = entry.pax_extensions().map_err(|fault| StoreError::reading(name, fault))?;
+    let fault = |record: io::Result<tar::PaxExtension<'_>>| match record {
+        Ok(record) if record.key_bytes().starts_with(SPARSE) => Some(EntryFault::Special("a sparse file")),
+        Ok(_) => None,
+        Err(_) => Some(EntryFault::ExtendedHeader),
+    };
+    Ok(records.into_iter().flatten().find_map(fault))
 }
 
 /// `git archive` writes the commit into a header for all files. One that says more than a comment would mean something

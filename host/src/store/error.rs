@@ -174,6 +174,8 @@ pub enum EntryFault {
     Link(String),
     /// It is neither file nor directory; what it is.
     Special(&'static str),
+    /// Not all that stands before it can be read.
+    ExtendedHeader,
     /// It would run as another user, or has another bit that a package has no use for; its mode.
     SpecialBits(u32),
     /// It is there twice.
@@ -196,6 +198,9 @@ impl fmt::Display for EntryFault {
                 escape(target.as_bytes())
             ),
             Self::Special(what) => write!(f, "{what}; a package has files only"),
+            Self::ExtendedHeader => f.write_str(
+                "its extended header cannot be read: pack it without extended attributes (tar --no-xattrs)",
+            ),
             Self::SpecialBits(mode) => {
                 write!(f, "has the mode {mode:o}, which sets the user or group of whoever runs it")
             }

@@ -1,6 +1,7 @@
 //! Archives that try to escape, to overwrite or to explode. Each is refused, with the entry named, and leaves nothing.
 
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 
 use plugline_host::store::InstallOptions;
 use tar::{EntryType, Header};
@@ -95,11 +96,47 @@ fn what_is_no_file() {
         header.set_cksum();
         pack.add(&header, b"")
     });
+    // In POSIX's format it looks like a plain one.
+    let extended = |pack: Pack, record: &[u8]| {
+        let header = Pack::header(EntryType::XHeader, "x", 0o644, record.len() as u64);
+        pack.add(&header, record).file("GNUSparseFile.1/holes", 0o644, b"1\n0\n5\nHELLO")
+    };
+    check("GNUSparseFile.1/holes: a sparse file", |pack| {
+        let records =
+            [pax("GNU.sparse.major", "1"), pax("GNU.sparse.minor", "0"), pax("GNU.sparse.name", "holes")];
+        extended(pack, &records.concat())
+    });
+    check("GNUSparseFile.1/holes: its extended header cannot be read", |pack| {
+        extended(pack, &[pax("SCHILY.xattr.user.x", "a\nb"), pax("size", "1")].concat())
+    });
     check("odd: of a kind", |pack| pack.special(EntryType::new(b'Z'), "odd"));
     check("g: a header for all files", |pack| {
         let record = pax("path", "evil");
         pack.add(&Pack::header(EntryType::XGlobalHeader, "g", 0o644, record.len() as u64), &record)
     });
+}
+
+/// As GNU tar packs it.
+#[test]
+fn a_sparse_file_in_an_archive_of_posix() {
+    let shop = Shop::new();
+    let source = super::pack::directory(&shop.at("source"), "1.0.0", "");
+    let holes = fs::File::create(source.join("holes")).unwrap();
+    holes.set_len(1 << 20).unwrap();
+    holes.write_all_at(b"HELLO", 500_000).unwrap();
+    let pack = |sparse: &str| {
+        let archive = shop.at("package.tar.gz");
+        let mut tar = std::process::Command::new("tar");
+        tar.args(["--format=posix", sparse, "-czf"]).arg(&archive).arg("-C").arg(&source).arg(".");
+        assert!(tar.status().unwrap().success());
+        fs::read(archive).unwrap()
+    };
+    let said = shop.unpack(&pack("--sparse"), &InstallOptions::default()).unwrap_err().to_string();
+    assert!(said.contains("holes: a sparse file; a package has files only"), "{said}");
+    // Written out it is a file as any other.
+    let installed = shop.unpack(&pack("--no-xattrs"), &InstallOptions::default()).unwrap().plugin;
+    let written = fs::read(installed.current().directory.join("holes")).unwrap();
+    assert_eq!((written.len(), &written[500_000..500_005]), (1 << 20, &b"HELLO"[..]));
 }
 
 #[test]
