@@ -16,11 +16,20 @@ pub(super) fn look_at(tree: &mut Tree, root: &Path, from: &Path) -> Result<Packa
     let fault = |path: &InnerPath, why: &str| {
         Err(StoreError::NotAsSaid { path: path.to_string(), why: why.to_owned() })
     };
+    // In the store nothing is built: nobody writes to it.
+    let missing = |path: &InnerPath, what: &str| {
+        let more = match &package.build {
+            None => "",
+            Some(_) => {
+                ": build it before it is installed, or name its directory itself, which is built where it is used"
+            }
+        };
+        fault(path, &format!("it is to be {what}, and is not in the package{more}"))
+    };
     if let Some(manifest) = &package.manifest
         && !tree.0.contains_key(manifest)
-        && package.build.is_none()
     {
-        return fault(manifest, "it is to be the manifest, and is not in the package");
+        return missing(manifest, "the manifest");
     }
     if let Run::Artifacts(artifacts) = &package.run {
         for artifact in artifacts {
@@ -40,11 +49,9 @@ pub(super) fn look_at(tree: &mut Tree, root: &Path, from: &Path) -> Result<Packa
             Run::Artifacts(_) => return Err(unusable(PackageFault::UnknownPlatform)),
         },
     };
-    // What is built later is not there yet.
     if let Some(path) = program.inner() {
         match (tree.0.get_mut(&path), &program) {
-            (None, _) if package.build.is_some() => {}
-            (None, _) => return fault(&path, "it is to be started, and is not in the package"),
+            (None, _) => return missing(&path, "started"),
             (Some(entry), Program::Artifact(_)) if !entry.executable => {
                 entry.executable = true;
                 draft::make_executable(&path.within(root))?;

@@ -130,9 +130,19 @@ fn what_a_package_says_must_be_there() {
     let manifest = said(&format!("{head}command = [\"sh\"]\nmanifest = \"gone.json\""));
     assert!(manifest.starts_with("gone.json: it is to be the manifest"), "{manifest}");
     assert!(said(&format!("{head}comand = [\"sh\"]")).contains("plugline.toml:3:1: unknown field `comand`"));
-    // What is built is not there before.
-    let build = format!("{head}command = [\"target/gone\"]\n[build]\ncommand = [\"make\"]");
-    let pack = Pack::empty().file("plugline.toml", 0o644, build.as_bytes());
+    // Nothing is built in the store.
+    let build = "[build]\ncommand = [\"make\"]";
+    let gone = said(&format!("{head}command = [\"target/gone\"]\n{build}"));
+    assert!(
+        gone.starts_with("target/gone: it is to be started, and is not in the package: build it"),
+        "{gone}"
+    );
+    let gone = said(&format!("{head}command = [\"sh\"]\nmanifest = \"gone.json\"\n{build}"));
+    assert!(gone.starts_with("gone.json: it is to be the manifest"), "{gone}");
+    // What was built before is there.
+    let built = format!("{head}command = [\"./run\"]\n{build}");
+    let pack =
+        Pack::empty().file("plugline.toml", 0o644, built.as_bytes()).file("run", 0o755, b"#!/bin/sh\n");
     shop.unpack(&pack.gzip(), &InstallOptions::default()).unwrap();
 }
 
