@@ -26,7 +26,12 @@ pub(crate) fn fetch(remote: &Remote, store: &Store, options: &InstallOptions) ->
 
 fn source(remote: &Remote) -> Result<Source, StoreError> {
     match remote {
-        Remote::File(path) => Ok(Source::Path(path.clone())),
+        // As what was installed from there says it, also once it is gone.
+        Remote::File(path) => std::path::absolute(path).map(Source::Path).map_err(|source| StoreError::Io {
+            doing: "find",
+            path: path.clone(),
+            source,
+        }),
         Remote::Https(url) => Ok(Source::Https(url.clone())),
         Remote::Git(url) => url.parse(),
         // By its scheme, so that nothing of that name on this machine is meant.

@@ -105,6 +105,24 @@ fn pack(bench: &Bench) -> PathBuf {
     archive
 }
 
+#[test]
+fn an_archive_that_is_gone_is_found_in_the_store_however_it_is_named() {
+    let bench = Bench::new();
+    let store = Store::at(bench.at("store")).unwrap();
+    bench.package("made", "users", "1.0.0", &json!({}));
+    let archive = pack(&bench);
+    let drivers = ["file:./users.tar.gz".to_owned(), format!("file://{}", archive.display())];
+    for driver in &drivers {
+        pack(&bench);
+        for _ in 0..2 {
+            let manager = open(&bench, &store, &format!("[plugins.users]\ndriver = {driver:?}"));
+            assert_eq!(version(&manager, "users"), "1.0.0", "{driver}");
+            stop(&manager);
+            let _gone_the_second_time = fs::remove_file(&archive);
+        }
+    }
+}
+
 /// Also where nothing has to be fetched any more.
 #[test]
 fn what_was_installed_without_a_key_is_not_run_where_one_is_wanted() {
