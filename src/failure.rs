@@ -167,7 +167,10 @@ fn store_kind(fault: &StoreError) -> &'static str {
         | StoreError::Gone { .. }
         | StoreError::BrokenRecord { .. }
         | StoreError::OtherFormat { .. } => "broken_store",
-        StoreError::Io { .. } | StoreError::Nowhere | StoreError::Locked { .. } => "system",
+        StoreError::Io { .. }
+        | StoreError::Nowhere
+        | StoreError::Locked { .. }
+        | StoreError::InUse { .. } => "system",
         _ => "refused_package",
     }
 }

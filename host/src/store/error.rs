@@ -51,6 +51,11 @@ pub enum StoreError {
         /// How.
         fault: TreeFault,
     },
+    /// A release is not what was installed, and is to be replaced while it is in use.
+    InUse {
+        /// Where it is.
+        directory: PathBuf,
+    },
     /// A release was removed.
     Gone {
         /// Where it was.
@@ -262,6 +267,11 @@ impl fmt::Display for StoreError {
             Self::Changed { directory, fault } => {
                 write!(f, "{} is not what was installed: {fault}; install it again", shown(directory))
             }
+            Self::InUse { directory } => write!(
+                f,
+                "{} is not what was installed, and is in use: stop what runs from there, and install it again",
+                shown(directory)
+            ),
             Self::Gone { directory } => write!(f, "{} was removed", shown(directory)),
             Self::Package(fault) => write!(f, "{fault}"),
             Self::NotAsSaid { path, why } => {

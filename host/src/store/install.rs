@@ -12,6 +12,7 @@ use super::fetch::{beside, check, copied, downloaded, no_archive, signature_at};
 use super::folder;
 use super::git::Repository;
 use super::inspect::look_at;
+use super::lease::Lease;
 use super::limits::PackageLimits;
 use super::lock::Lock;
 use super::names::{Origin, Release, StoredPlugin};
@@ -156,6 +157,13 @@ impl Store {
             Release { version: version.clone(), hash: hash.clone(), origin, installed: now(), directory };
         // What is there may have been changed since, or be what is left of another install.
         if content.exists() && self.verify(&release).is_err() {
+            // Held until it is gone: what runs keeps its files, damaged as they are.
+            let _alone = if content.is_dir() {
+                let lease = Lease::exclusive(&content).map_err(StoreError::io("lock", &content))?;
+                Some(lease.ok_or_else(|| StoreError::InUse { directory: release.directory.clone() })?)
+            } else {
+                None
+            };
             let aside = fresh(&self.place);
             fs::rename(&content, &aside).map_err(StoreError::io("move", &content))?;
             watch(Step::Discarded);

@@ -303,6 +303,28 @@ fn what_was_changed_does_not_start_and_is_mended_by_an_install() {
     assert!(said.contains("the list of its files was changed"), "{said}");
 }
 
+/// What it wrote beside itself is no reason to take its files away.
+#[test]
+fn what_was_changed_and_runs_keeps_its_files_until_it_has_ended() {
+    let shop = Shop::new();
+    let source = directory(&shop.at("source"), "1.0.0", "");
+    let release = shop.install(&source).unwrap().plugin.current().clone();
+    let launch = shop.store.open(&release).unwrap().launch().unwrap();
+    let plugin = launch.timeouts(TIMEOUTS).start().unwrap();
+    fs::set_permissions(&release.directory, fs::Permissions::from_mode(0o755)).unwrap();
+    let note = release.directory.join("note");
+    fs::write(&note, "what the plugin wrote").unwrap();
+    let said = shop.install(&source).unwrap_err();
+    assert!(matches!(said, StoreError::InUse { .. }), "{said}");
+    assert!(note.exists());
+    assert_eq!(plugin.call::<String>("users.version", &json!({})).unwrap(), "1.0.0");
+    plugin.stop();
+    drop(plugin);
+    shop.install(&source).unwrap();
+    assert!(!note.exists());
+    shop.assert_sound();
+}
+
 #[test]
 fn one_broken_record_hides_no_other_and_costs_no_files() {
     let shop = Shop::new();
