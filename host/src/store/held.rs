@@ -1,7 +1,9 @@
 //! A lock on a file, as `flock` has it: it ends with the process, however that ends.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -10,7 +12,7 @@ use rustix::fs::{FlockOperation, flock};
 /// It is given up by name, and not by closing the file: a process that is being forked meanwhile has the file open until
 /// it becomes another program.
 #[derive(Debug)]
-pub(super) struct Held(File);
+pub(crate) struct Held(File);
 
 impl Held {
     /// Nothing where somebody holds an exclusive one.
@@ -18,8 +20,24 @@ impl Held {
         Self::take(file, FlockOperation::NonBlockingLockShared)
     }
 
+    /// Nothing where there is no such file, or somebody holds an exclusive one, to delete it.
+    pub(crate) fn shared_at(path: &Path) -> io::Result<Option<Self>> {
+        let file = match File::open(path) {
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened?,
+        };
+        let id = file.metadata()?.ino();
+        let Some(held) = Self::shared(file)? else { return Ok(None) };
+        // It may have been moved away between the two.
+        match fs::metadata(path) {
+            Ok(there) if there.ino() == id => Ok(Some(held)),
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
+            _ => Ok(None),
+        }
+    }
+
     /// Nothing where somebody holds any.
-    pub(super) fn exclusive(file: File) -> io::Result<Option<Self>> {
+    pub(crate) fn exclusive(file: File) -> io::Result<Option<Self>> {
         Self::take(file, FlockOperation::NonBlockingLockExclusive)
     }
 

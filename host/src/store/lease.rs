@@ -1,8 +1,7 @@
 //! What keeps a release from being deleted while somebody uses it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,19 +19,8 @@ pub struct Lease {
 impl Lease {
     /// Takes a lease of that directory of `content`; nothing where it is not there, or is being deleted.
     pub(super) fn shared(content: &Path) -> io::Result<Option<Self>> {
-        let path = content.join(LEASE);
-        let file = match File::open(&path) {
-            Err(fault) if fault.kind() == io::ErrorKind::NotFound => return Ok(None),
-            opened => opened?,
-        };
-        let id = file.metadata()?.ino();
-        let Some(held) = Held::shared(file)? else { return Ok(None) };
-        // It may have been moved away between the two.
-        match fs::metadata(&path) {
-            Ok(there) if there.ino() == id => Ok(Some(Self { _held: Arc::new(held) })),
-            Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
-            _ => Ok(None),
-        }
+        let held = Held::shared_at(&content.join(LEASE))?;
+        Ok(held.map(|held| Self { _held: Arc::new(held) }))
     }
 
     /// Takes the only one, to delete; nothing where somebody has another.

@@ -55,3 +55,5 @@ pub use signature::Key;
 pub use source::Source;
 pub use step::Step;
 pub use tree::TreeFault;
+
+pub(crate) use held::Held;

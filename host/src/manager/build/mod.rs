@@ -13,6 +13,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::launch::Launch;
 use crate::package::{Package, PackageError, PackageFault, Platform, Sha256};
 use crate::plugin::Plugin;
+use crate::store::Held;
 
 pub(crate) use watched::files as watched_files;
 
@@ -34,7 +36,7 @@ const LOG_BYTES: u64 = 64 << 20;
 const LOOK: Duration = Duration::from_millis(50);
 /// Sources that change while they are built are built again, so often.
 const ATTEMPTS: usize = 3;
-/// What is kept of earlier builds of one plugin.
+/// What is kept of earlier builds of one plugin, beside what is in use.
 const KEPT: usize = 4;
 /// What is shown of a build's output.
 const TAIL_LINES: usize = 40;
@@ -47,14 +49,14 @@ pub(crate) struct Builds {
 }
 
 /// A program that was built, or needed not to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Built {
     /// The program in the cache; none where the package starts one of this machine, which reads what was built.
-    pub(crate) program: Option<PathBuf>,
-    /// What it was made from.
-    pub(crate) key: Sha256,
+    program: Option<PathBuf>,
     /// Whether it was made now.
     pub(crate) now: bool,
+    /// What is in the cache stays as long as somebody has this, in whatever process. What is started has it.
+    held: Arc<Held>,
 }
 
 /// Why a package could not be built.
@@ -141,10 +143,12 @@ impl std::error::Error for BuildError {
 impl Built {
     /// The plugin, ready to be started. It runs in the plugin's directory.
     pub(crate) fn launch(&self, package: &Package, directory: &Path) -> Result<Launch, PackageError> {
-        let Some(program) = &self.program else { return package.launch(directory) };
+        let held = Arc::clone(&self.held);
+        let Some(program) = &self.program else { return Ok(package.launch(directory)?.keeping(held)) };
         let here = Platform::here().ok_or_else(|| unusable(directory, PackageFault::UnknownPlatform))?;
         let made = package.program(here).map_err(|fault| unusable(directory, fault))?;
-        Ok(Plugin::command(program).args(made.args()).dir(directory).instance(package.name.as_str()))
+        let launch = Plugin::command(program).args(made.args()).dir(directory);
+        Ok(launch.instance(package.name.as_str()).keeping(held))
     }
 }
 
@@ -170,7 +174,7 @@ impl Builds {
         let directory = &fs::canonicalize(directory).map_err(failed)?;
         let job = Job::new(&self.root, package, directory)?;
         let key = job.key()?;
-        if let Some(built) = job.done(&key) {
+        if let Some(built) = job.done(&key)? {
             return Ok(built);
         }
         fs::create_dir_all(&job.cache).map_err(failed)?;
@@ -179,7 +183,7 @@ impl Builds {
         let lock = lock.map_err(failed)?;
         flock(&lock, FlockOperation::LockExclusive).map_err(|fault| failed(fault.into()))?;
         let mut key = job.key()?;
-        if let Some(built) = job.done(&key) {
+        if let Some(built) = job.done(&key)? {
             return Ok(built);
         }
         begins();
@@ -187,7 +191,7 @@ impl Builds {
             job.run(is_unwanted)?;
             let after = job.key()?;
             if after == key {
-                return job.keep(key);
+                return job.keep(&key);
             }
             key = after;
         }
@@ -231,10 +235,11 @@ impl<'a> Job<'a> {
         self.cache.join(key.as_str())
     }
 
-    fn done(&self, key: &Sha256) -> Option<Built> {
+    fn done(&self, key: &Sha256) -> Result<Option<Built>, BuildError> {
         let kept = self.kept(key);
-        let program = self.program.inner().map(|_| kept.clone());
-        kept.is_file().then(|| Built { program, key: key.clone(), now: false })
+        let held = Held::shared_at(&kept).map_err(|fault| self.failed(fault))?;
+        let program = self.program.inner().map(|_| kept);
+        Ok(held.map(|held| Built { program, now: false, held: Arc::new(held) }))
     }
 
     fn command(&self) -> String {
@@ -273,13 +278,10 @@ impl<'a> Job<'a> {
     }
 
     /// Keeps what was made.
-    fn keep(&self, key: Sha256) -> Result<Built, BuildError> {
-        let kept = self.kept(&key);
-        let program = match self.program.inner() {
-            None => {
-                File::create(&kept).map_err(|fault| self.failed(fault))?;
-                None
-            }
+    fn keep(&self, key: &Sha256) -> Result<Built, BuildError> {
+        let kept = self.kept(key);
+        match self.program.inner() {
+            None => drop(File::create(&kept).map_err(|fault| self.failed(fault))?),
             Some(path) => {
                 let made = path.within(self.directory);
                 if !made.is_file() {
@@ -292,14 +294,15 @@ impl<'a> Job<'a> {
                 let fresh = self.cache.join("fresh");
                 copy(&made, &fresh).map_err(|fault| self.failed(fault))?;
                 fs::rename(&fresh, &kept).map_err(|fault| self.failed(fault))?;
-                Some(kept)
             }
-        };
-        self.forget(&key).map_err(|fault| self.failed(fault))?;
-        Ok(Built { program, key, now: true })
+        }
+        let gone = || self.failed(io::Error::other(format!("{} was deleted meanwhile", kept.display())));
+        let built = self.done(key)?.ok_or_else(gone)?;
+        self.forget(key).map_err(|fault| self.failed(fault))?;
+        Ok(Built { now: true, ..built })
     }
 
-    /// Deletes what was built long ago. What runs of it goes on running.
+    /// Deletes what was built long ago, but for what may be started once more.
     fn forget(&self, key: &Sha256) -> io::Result<()> {
         let mut kept = Vec::new();
         for entry in fs::read_dir(&self.cache)? {
@@ -311,7 +314,12 @@ impl<'a> Job<'a> {
         }
         kept.sort();
         let old = kept.len().saturating_sub(KEPT - 1);
-        kept.into_iter().take(old).try_for_each(|(_, path)| fs::remove_file(path))
+        for (_, path) in kept.into_iter().take(old) {
+            if let Some(_alone) = Held::exclusive(File::open(&path)?)? {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -452,7 +460,8 @@ mod tests {
             [&first, &second].map(|built| fs::read_to_string(built.program.as_ref().unwrap()).unwrap());
         assert_eq!(texts, ["one", "two"]);
         fs::write(bench.at("p/src"), "one").unwrap();
-        assert_eq!(bench.ensure().unwrap(), Built { now: false, ..first });
+        let again = bench.ensure().unwrap();
+        assert_eq!((again.program, again.now), (first.program, false));
         assert_eq!(bench.runs(), 2);
     }
 
@@ -528,17 +537,25 @@ mod tests {
     }
 
     #[test]
-    fn old_builds_are_forgotten() {
+    fn old_builds_are_forgotten_but_for_those_in_use() {
         let bench = Bench::new(MAKE);
-        for number in 0..10 {
+        let build = |number: usize| {
             fs::write(bench.at("p/src"), number.to_string()).unwrap();
-            bench.ensure().unwrap();
+            bench.ensure().unwrap()
+        };
+        let kept = || {
+            let cache = fs::read_dir(bench.at("cache")).unwrap().next().unwrap().unwrap().path();
+            let names = fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().file_name());
+            names.filter(|name| name.len() == 64).count()
+        };
+        let first = build(0);
+        for number in 1..10 {
+            build(number);
         }
-        let cache = fs::read_dir(bench.at("cache")).unwrap().next().unwrap().unwrap().path();
-        let kept = fs::read_dir(cache)
-            .unwrap()
-            .filter(|entry| entry.as_ref().unwrap().file_name().len() == 64)
-            .count();
-        assert_eq!(kept, KEPT);
+        assert_eq!(kept(), KEPT + 1);
+        assert!(first.program.as_ref().unwrap().exists());
+        drop(first);
+        build(10);
+        assert_eq!(kept(), KEPT);
     }
 }

@@ -123,6 +123,51 @@ fn a_source_directory_is_compiled_once_watched_and_reloaded() {
     stop(&manager);
 }
 
+/// A package that is built by `make.sh`: of `main.in` it makes a program.
+fn sources(bench: &Bench, make: &str) {
+    bench.package("src/users", "users", "1.0.0", &json!({}));
+    let shelf = include_str!("shelf.py");
+    let shelf = shelf.replace("Path(__file__).parent", &format!("Path({:?})", bench.at("src/users")));
+    bench.write("src/users/main.in", format!("#!{} -SB\n{shelf}", python()));
+    bench.write("src/users/make.sh", make);
+    bench.write(
+        "src/users/plugline.toml",
+        "name = \"users\"\nversion = \"1.0.0\"\nmanifest = \"manifest.json\"\ncommand = [\"./shelf\"]\n\
+         [build]\ncommand = [\"sh\", \"make.sh\"]\nwatch = [\"main.in\", \"make.sh\"]\n",
+    );
+}
+
+/// While others build newer ones, and each keeps a few.
+#[test]
+fn what_was_built_stays_while_it_may_be_started_again() {
+    let bench = Bench::new();
+    sources(&bench, "set -e\ncp main.in shelf.tmp\nchmod +x shelf.tmp\nmv shelf.tmp shelf\n");
+    let settings =
+        "[plugins.users]\ndriver = \"./src/users\"\nrestart = { backoff = \"1ms\", crashes = 100 }";
+    let manager = bench.with_settings(settings);
+    let users: RepositoryClient = manager.client("users").unwrap();
+    let first = users.about().unwrap();
+    let main = fs::read_to_string(bench.at("src/users/main.in")).unwrap();
+    for number in 0..8 {
+        bench.write("src/users/main.in", main.replace("as it was", &format!("number {number}")));
+        let other = bench.with_settings(settings);
+        let note = other.client::<RepositoryClient>("users").unwrap().about().unwrap().note;
+        assert_eq!(note, format!("number {number}"));
+        stop(&other);
+    }
+    let process = rustix::process::Pid::from_raw(first.pid.cast_signed()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    let mut again = None;
+    eventually("it is started again", || {
+        again = users.about().ok();
+        again.is_some()
+    });
+    let again = again.unwrap();
+    assert_eq!(again.note, "as it was");
+    assert_ne!(again.pid, first.pid);
+    stop(&manager);
+}
+
 #[test]
 fn a_build_ends_where_all_is_stopped() {
     let bench = Bench::new();
