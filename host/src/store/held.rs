@@ -58,6 +58,11 @@ impl Held {
         }
     }
 
+    /// Another descriptor of it. A process that inherits that holds the lock, too, until it ends or this one is given up.
+    pub(crate) fn shared_with(&self) -> io::Result<File> {
+        self.0.try_clone()
+    }
+
     pub(super) fn file(&mut self) -> &mut File {
         &mut self.0
     }

@@ -3,7 +3,7 @@
 //! The command runs in the plugin's directory. The program that it makes is copied into a cache, under a key of all
 //! that it was made from (`watched.rs`), and started from there: so what runs is never written over, two versions can
 //! run beside each other, and what is as it was is not made again. One process makes one plugin at a time; others wait
-//! for it, and find it done.
+//! for it, and find it done. A build that has lost its host is waited for, too: two in one directory would spoil each other.
 
 mod watched;
 
@@ -18,7 +18,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use plugline_protocol::wire::escape;
-use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::launch::Launch;
@@ -30,6 +29,8 @@ pub(crate) use watched::files as watched_files;
 
 /// How long a build may take.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// How long the end of another one is waited for: all its attempts.
+const TURN: Duration = Duration::from_secs(45 * 60);
 /// How much it may write to its output; bytes.
 const LOG_BYTES: u64 = 64 << 20;
 /// How often its end is looked for, at most.
@@ -178,17 +179,14 @@ impl Builds {
             return Ok(built);
         }
         fs::create_dir_all(&job.cache).map_err(failed)?;
-        // Held until it is built, by whichever process and thread is first.
-        let lock = File::options().create(true).truncate(false).write(true).open(job.cache.join("lock"));
-        let lock = lock.map_err(failed)?;
-        flock(&lock, FlockOperation::LockExclusive).map_err(|fault| failed(fault.into()))?;
+        let lock = job.lock(TURN, is_unwanted).map_err(failed)?;
         let mut key = job.key()?;
         if let Some(built) = job.done(&key)? {
             return Ok(built);
         }
         begins();
         for _ in 0..ATTEMPTS {
-            job.run(is_unwanted)?;
+            job.run(&lock, is_unwanted)?;
             let after = job.key()?;
             if after == key {
                 return job.keep(&key);
@@ -242,13 +240,40 @@ impl<'a> Job<'a> {
         Ok(held.map(|held| Built { program, now: false, held: Arc::new(held) }))
     }
 
+    /// Held until it is built, by whichever process and thread is first.
+    fn lock(&self, patience: Duration, is_unwanted: &dyn Fn() -> bool) -> io::Result<Held> {
+        let deadline = Instant::now() + patience;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            // To be read as well: it is what a build has as its standard input.
+            let mut options = File::options();
+            let file =
+                options.create(true).truncate(false).read(true).write(true).open(self.cache.join("lock"))?;
+            if let Some(lock) = Held::exclusive(file)? {
+                return Ok(lock);
+            }
+            if is_unwanted() {
+                return Err(io::Error::other(
+                    "all plugins were stopped while it waited for another build of it",
+                ));
+            }
+            if Instant::now() > deadline {
+                let text = format!("another build of it has gone on for {} s", patience.as_secs());
+                return Err(io::Error::other(text));
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LOOK);
+        }
+    }
+
     fn command(&self) -> String {
         let words: Vec<String> = self.build.command.iter().map(|word| escape(word.as_bytes())).collect();
         words.join(" ")
     }
 
-    /// Runs the build, which has the environment of this process: it needs compilers, and they their settings.
-    fn run(&self, is_unwanted: &dyn Fn() -> bool) -> Result<(), BuildError> {
+    /// Runs the build, which has the environment of this process: it needs compilers, and they their settings. Its standard
+    /// input is the lock, an empty file: so the lock lasts as long as the build, should this process be killed.
+    fn run(&self, lock: &Held, is_unwanted: &dyn Fn() -> bool) -> Result<(), BuildError> {
         let log_file = self.cache.join("log");
         let log = File::create(&log_file).map_err(|fault| self.failed(fault))?;
         let clone = || log.try_clone().map_err(|fault| self.failed(fault));
@@ -258,7 +283,8 @@ impl<'a> Job<'a> {
         };
         let mut command =
             Command::new(if program.contains('/') { self.directory.join(program) } else { program.into() });
-        command.args(args).current_dir(self.directory).stdin(Stdio::null()).stdout(log).stderr(again);
+        let input = lock.shared_with().map_err(|fault| self.failed(fault))?;
+        command.args(args).current_dir(self.directory).stdin(input).stdout(log).stderr(again);
         // A group of its own, so that all of it can be ended.
         command.process_group(0);
         let failed = |how: String, output| BuildError::Failed {
@@ -481,6 +507,33 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert_eq!((bench.runs(), built.iter().filter(|built| built.now).count()), (1, 1));
+    }
+
+    /// Whatever it leaves running.
+    #[test]
+    fn a_lock_is_given_up_with_the_build() {
+        let leaving = "(until [ -e ../end -o ! -e make.sh ]; do sleep 0.01; done) <&0 >&- 2>&- &\n";
+        let bench = Bench::new(&format!("{leaving}{MAKE}"));
+        bench.ensure().unwrap();
+        let cache = fs::read_dir(bench.at("cache")).unwrap().next().unwrap().unwrap().path();
+        let lock = File::open(cache.join("lock")).unwrap();
+        assert!(Held::exclusive(lock).unwrap().is_some());
+        fs::write(bench.at("end"), "").unwrap();
+    }
+
+    #[test]
+    fn the_end_of_another_build_is_waited_for_so_long_and_while_somebody_wants_it() {
+        let bench = Bench::new(MAKE);
+        let (directory, cache) = (bench.at("p"), bench.at("cache"));
+        let package = Package::read(&directory).unwrap();
+        let job = Job::new(&cache, &package, &directory).unwrap();
+        fs::create_dir_all(&job.cache).unwrap();
+        let lock = job.lock(Duration::ZERO, &|| true).unwrap();
+        let said = |patience, unwanted| job.lock(patience, &|| unwanted).unwrap_err().to_string();
+        assert_eq!(said(Duration::ZERO, false), "another build of it has gone on for 0 s");
+        assert!(said(TURN, true).contains("waited for another build of it"));
+        drop(lock);
+        job.lock(Duration::ZERO, &|| false).unwrap();
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! Files change, and what is there now takes over: once for a burst, and only where it works.
 
+use std::process::{Command, Stdio};
 use std::thread;
 
 use plugline_host::Kind;
 use plugline_host::manager::Reload;
+use rustix::fs::{FlockOperation, flock};
 
 use super::*;
 use crate::support::is_gone;
@@ -165,6 +167,57 @@ fn what_was_built_stays_while_it_may_be_started_again() {
     let again = again.unwrap();
     assert_eq!(again.note, "as it was");
     assert_ne!(again.pid, first.pid);
+    stop(&manager);
+}
+
+/// Where a build is to begin, for the process below.
+const KILLED: &str = "PLUGLINE_TEST_KILLED_BUILD";
+
+/// Run again by the test below, it is the host that is killed while it builds.
+#[test]
+fn a_host_that_is_killed() {
+    let Ok(root) = std::env::var(KILLED) else { return };
+    let root = PathBuf::from(root);
+    let builder = Manager::builder().environment([("", ""); 0]).without_store().cache(root.join("cache"));
+    let manager = builder.settings_file(root.join("plugins.toml")).open().unwrap();
+    let _never = manager.client::<RepositoryClient>("users").unwrap().about();
+}
+
+/// The next one waits for it: two builds in one directory would spoil each other.
+#[test]
+fn a_build_whose_host_was_killed_keeps_its_turn() {
+    let bench = Bench::new();
+    // Builds one after another say `in` and `out` in turn.
+    let make = "set -e\necho in >> turns\nuntil [ -e go -o ! -e make.sh ]; do sleep 0.01; done\n\
+                cp main.in shelf.tmp\nchmod +x shelf.tmp\nmv shelf.tmp shelf\necho out >> turns\n";
+    sources(&bench, make);
+    let settings = "[plugins.users]\ndriver = \"./src/users\"";
+    bench.write("plugins.toml", settings);
+    let turns = || fs::read_to_string(bench.at("src/users/turns")).unwrap_or_default();
+    let mut host = Command::new(std::env::current_exe().unwrap())
+        .args(["manager::reload::a_host_that_is_killed", "--exact", "--test-threads=1"])
+        .env(KILLED, bench.dir.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    eventually("it is being built", || turns() == "in\n");
+    host.kill().unwrap();
+    host.wait().unwrap();
+    let place = fs::read_dir(bench.at("cache/builds")).unwrap().next().unwrap().unwrap().path();
+    let lock = fs::File::open(place.join("lock")).unwrap();
+    let taken = flock(&lock, FlockOperation::NonBlockingLockExclusive);
+    assert_eq!(taken, Err(rustix::io::Errno::WOULDBLOCK));
+    let manager = bench.with_settings(settings);
+    let users: RepositoryClient = manager.client("users").unwrap();
+    let note = thread::scope(|scope| {
+        let call = scope.spawn(|| users.about().map(|about| about.note));
+        bench.write("src/users/go", "");
+        call.join().unwrap()
+    });
+    assert_eq!(note.unwrap(), "as it was");
+    assert_eq!(turns(), "in\nout\nin\nout\n");
     stop(&manager);
 }
 
