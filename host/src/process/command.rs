@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use plugline_protocol::lifecycle::{VERSIONS, VERSIONS_VARIABLE};
 use plugline_protocol::peer::Pipes;
+use plugline_protocol::wire::escape;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::child::{Exit, Process};
@@ -113,13 +114,19 @@ impl Command {
         Ok((process, Pipes { read: stdout.into(), write: stdin.into() }))
     }
 
-    /// What a sandbox does not let be started looks as if it were not there; and the system does not say what a program has
-    /// to be.
+    /// A directory that is not there, and what a sandbox does not let be started, look as if the program were not there; and
+    /// the system does not say what a program has to be.
     fn explained(&self, fault: io::Error) -> io::Error {
         let kind = fault.kind();
         if fault.raw_os_error() == Some(libc::ENOEXEC) {
             let more = "neither a program for this machine nor a script that begins with #!";
             return io::Error::new(kind, format!("{fault} ({more})"));
+        }
+        if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+            && let Some(dir) = self.dir.as_ref().filter(|dir| !dir.is_dir())
+        {
+            let dir = escape(dir.as_os_str().as_encoded_bytes());
+            return io::Error::new(kind, format!("{fault} ({dir}, where it is to run, is no directory)"));
         }
         match &self.sandbox {
             Some(_) if matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
@@ -183,7 +190,7 @@ impl fmt::Display for Command {
 }
 
 fn word(f: &mut fmt::Formatter<'_>, word: &OsStr) -> fmt::Result {
-    let text = plugline_protocol::wire::escape(Path::new(word).as_os_str().as_encoded_bytes());
+    let text = escape(Path::new(word).as_os_str().as_encoded_bytes());
     let plain = |c: char| c.is_alphanumeric() || "_-./:=@%+,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         f.write_str(&text)

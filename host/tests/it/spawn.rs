@@ -97,8 +97,15 @@ fn what_cannot_stand_in_an_argument_is_refused() {
 
 #[test]
 fn a_directory_that_is_none_fails_the_start() {
-    let error = Plugin::command("true").dir("/no/such/directory").start().unwrap_err();
-    assert_eq!(error.kind(), Kind::SpawnFailed, "{error}");
+    for none in ["/no/such/directory", "/dev/null"] {
+        let error = Plugin::command("true").dir(none).start().unwrap_err();
+        assert_eq!(error.kind(), Kind::SpawnFailed, "{error}");
+        let said = format!("({none}, where it is to run, is no directory)");
+        assert!(error.to_string().contains(&said), "{error}");
+    }
+    // The program alone is to blame where the directory is there.
+    let error = Plugin::command("plugline-no-such-program").dir("/").start().unwrap_err();
+    assert!(!error.to_string().contains("no directory"), "{error}");
 }
 
 #[test]
