@@ -9,6 +9,7 @@ use syn::{Expr, ExprLit, ItemTrait, Lit, LitStr, MetaNameValue, Token, TraitItem
 use crate::docs;
 use crate::faults::Faults;
 use crate::method::Method;
+use crate::types::ungrouped_expr;
 
 /// A contract, as its trait says it.
 pub(crate) struct Contract {
@@ -77,7 +78,7 @@ fn read_arguments(arguments: Arguments) -> syn::Result<Said> {
             }
             continue;
         }
-        let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = value else {
+        let Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) = ungrouped_expr(&value) else {
             return Err(syn::Error::new_spanned(value, format!("a text is wanted: {HOW}")));
         };
         let place = if path.is_ident("name") {
@@ -87,7 +88,7 @@ fn read_arguments(arguments: Arguments) -> syn::Result<Said> {
         } else {
             return Err(syn::Error::new_spanned(path, format!("a contract has a name and a version: {HOW}")));
         };
-        if place.replace(text).is_some() {
+        if place.replace(text.clone()).is_some() {
             return Err(syn::Error::new_spanned(path, "it is given twice"));
         }
     }

@@ -3,6 +3,7 @@
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
 use crate::faults::Faults;
+use crate::types::ungrouped_expr;
 
 /// What the doc comments among the attributes say, up to the first heading: what stands under `# Errors` or
 /// `# Panics` is for who writes Rust.
@@ -36,7 +37,7 @@ fn joined(lines: &[String]) -> Option<String> {
 
 fn doc_line(attribute: &Attribute) -> Option<String> {
     match &attribute.meta {
-        Meta::NameValue(pair) if pair.path.is_ident("doc") => match &pair.value {
+        Meta::NameValue(pair) if pair.path.is_ident("doc") => match ungrouped_expr(&pair.value) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
             _ => None,
         },
@@ -48,7 +49,7 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
 pub(crate) fn name(attributes: &[Attribute], faults: &mut Faults) -> Option<String> {
     let attribute = attributes.iter().find(|attribute| attribute.path().is_ident("name"))?;
     match &attribute.meta {
-        Meta::NameValue(pair) => match &pair.value {
+        Meta::NameValue(pair) => match ungrouped_expr(&pair.value) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
             value => {
                 faults.note(value, "write the name on the wire as a string: `#[name = \"…\"]`");

@@ -10,6 +10,7 @@ use syn::{
 
 use crate::docs;
 use crate::faults::Faults;
+use crate::types::ungrouped_expr;
 
 /// What `#[derive(ContractError)]` makes.
 pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
@@ -241,9 +242,9 @@ fn read_code(attribute: &Attribute) -> syn::Result<i64> {
     let expression: Expr = attribute.parse_args()?;
     let wrong = |hint: &str| syn::Error::new_spanned(&expression, hint);
     let digits = |literal: &LitInt| literal.base10_parse::<i64>();
-    let code = match &expression {
+    let code = match ungrouped_expr(&expression) {
         Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => digits(literal)?,
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match &**expr {
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match ungrouped_expr(expr) {
             Expr::Lit(ExprLit { lit: Lit::Int(literal), .. }) => -digits(literal)?,
             _ => return Err(wrong("a code is an integer: write `#[code(1)]`")),
         },

@@ -4,6 +4,8 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Error, Expr, ExprMacro, Ident, LitStr, Token, parenthesized};
 
+use crate::types::ungrouped_expr;
+
 /// An example, as it is written.
 pub(crate) struct Example {
     pub(crate) name: LitStr,
@@ -38,19 +40,21 @@ impl Example {
                 return Err(Error::new(key.span(), format!("`{key}` is given twice")));
             }
         }
-        let Some(Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(name), .. })) = name else {
+        let Some(Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(name), .. })) =
+            name.as_ref().map(ungrouped_expr)
+        else {
             return Err(Error::new_spanned(attribute, format!("an example needs a name: {HOW}")));
         };
         if let (Some(_), Some(error)) = (&result, &error) {
             return Err(Error::new_spanned(error, "a call has a result or an error, not both"));
         }
-        Ok(Self { name, params, input, output, result, error })
+        Ok(Self { name: name.clone(), params, input, output, result, error })
     }
 
     /// The names in `json!({…})`, where the params are written so.
     pub(crate) fn names(&self) -> Option<Vec<LitStr>> {
         let Some(params) = &self.params else { return Some(Vec::new()) };
-        let Expr::Macro(ExprMacro { mac, .. }) = params else { return None };
+        let Expr::Macro(ExprMacro { mac, .. }) = ungrouped_expr(params) else { return None };
         let object: Object = syn::parse2(mac.tokens.clone()).ok()?;
         Some(object.0)
     }
@@ -97,7 +101,7 @@ impl Parse for Object {
 
 /// The expression, with `json!` meaning the one that everybody has.
 pub(crate) fn value(expression: &Expr) -> TokenStream {
-    if let Expr::Macro(ExprMacro { mac, .. }) = expression
+    if let Expr::Macro(ExprMacro { mac, .. }) = ungrouped_expr(expression)
         && mac.path.is_ident("json")
     {
         let tokens = &mac.tokens;

@@ -7,7 +7,7 @@ use syn::{Ident, Pat, PatType, Type, TypeReference};
 
 use crate::docs;
 use crate::faults::Faults;
-use crate::types::{arguments_of, is_named, option_of};
+use crate::types::{arguments_of, is_named, option_of, ungrouped};
 
 /// A param of a method of the trait.
 pub(crate) struct Param {
@@ -85,7 +85,7 @@ impl Param {
         if !name.is_ascii() && !is_named_apart {
             faults.note(ident, "names on the wire are ASCII: give the param another name");
         }
-        let role = match &*param.ty {
+        let role = match ungrouped(&param.ty) {
             Type::Reference(reference) if is_named(&reference.elem, "Context") => {
                 refuse_mut(reference, faults);
                 Role::Context
@@ -123,11 +123,11 @@ impl Member {
             Some(inner) => (Presence::Optional, inner),
             None => (Presence::Required, &*param.ty),
         };
-        let (passing, owned) = match ty {
+        let (passing, owned) = match ungrouped(ty) {
             Type::Reference(reference) => {
                 refuse_mut(reference, faults);
                 refuse_lifetime(reference, faults);
-                match &*reference.elem {
+                match ungrouped(&reference.elem) {
                     Type::Slice(slice) => {
                         let item = &slice.elem;
                         (Passing::Slice, quote!(::std::vec::Vec<#item>))

@@ -1,10 +1,29 @@
 //! What can be told of a type by its looks. A macro sees no more: an alias is what it is called.
 
-use syn::{GenericArgument, PathArguments, Type};
+use syn::{Expr, GenericArgument, PathArguments, Type};
+
+/// The type itself. What a `macro_rules!` was given as `$t:ty` arrives as a group of its own.
+pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
+    loop {
+        match ty {
+            Type::Group(group) => ty = &group.elem,
+            Type::Paren(paren) => ty = &paren.elem,
+            ty => return ty,
+        }
+    }
+}
+
+/// The same of an expression, such as `$n:literal`.
+pub(crate) fn ungrouped_expr(mut expression: &Expr) -> &Expr {
+    while let Expr::Group(group) = expression {
+        expression = &group.expr;
+    }
+    expression
+}
 
 /// Its type arguments, where it is `NAME<…>`, by whatever path.
 pub(crate) fn arguments_of<'a>(ty: &'a Type, name: &str) -> Option<Vec<&'a Type>> {
-    let Type::Path(path) = ty else { return None };
+    let Type::Path(path) = ungrouped(ty) else { return None };
     let last = path.path.segments.last()?;
     if last.ident != name {
         return None;
@@ -27,7 +46,7 @@ pub(crate) fn option_of(ty: &Type) -> Option<&Type> {
 
 /// Whether it is `()`.
 pub(crate) fn is_unit(ty: &Type) -> bool {
-    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty())
+    matches!(ungrouped(ty), Type::Tuple(tuple) if tuple.elems.is_empty())
 }
 
 /// Whether its path ends in that name.
