@@ -10,7 +10,7 @@ use syn::{
 
 use crate::docs;
 use crate::faults::Faults;
-use crate::types::ungrouped_expr;
+use crate::types::{is_named, ungrouped_expr};
 
 /// What `#[derive(ContractError)]` makes.
 pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
@@ -24,7 +24,7 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
             "the errors of a contract have one set of types, which its schemas describe: write them out";
         faults.note(&input.generics, hint);
     }
-    let (mut declared, mut general) = (Vec::new(), None);
+    let (mut declared, mut without_code) = (Vec::new(), Vec::new());
     let mut codes: HashMap<i64, &Ident> = HashMap::new();
     for variant in &data.variants {
         match Declared::read(variant, &mut faults) {
@@ -34,26 +34,28 @@ pub(crate) fn derive(input: &DeriveInput) -> syn::Result<TokenStream> {
                 }
                 declared.push(error);
             }
-            Some(Read::General(ident)) => match general {
-                None => general = Some(ident),
-                Some(_) => faults.note(
-                    ident,
-                    "one variant is for what can happen to any call; the others need a `#[code(…)]`",
-                ),
-            },
+            Some(Read::WithoutCode(variant, field)) => without_code.push((variant, field)),
             None => {}
         }
     }
-    if general.is_none() {
+    let Some(general) = general(&without_code) else {
         faults.note(
             &input.ident,
             "what can happen to any call (no answer in time, a plugin that ended …) needs a variant too: add \
              `#[error(transparent)] Call(#[from] CallFailed)`",
         );
+        return faults.or(TokenStream::new());
+    };
+    for (Variant { ident, .. }, _) in &without_code {
+        if ident != general {
+            faults.note(
+                ident,
+                "one variant is for what can happen to any call; the others need a `#[code(…)]`",
+            );
+        }
     }
-    let general = general.cloned();
     faults.or(())?;
-    Ok(implementation(&input.ident, &declared, &general.expect("checked above")))
+    Ok(implementation(&input.ident, &declared, general))
 }
 
 /// A variant that the contract declares.
@@ -74,15 +76,26 @@ enum ErrorData<'a> {
 
 enum Read<'a> {
     Declared(Declared<'a>),
-    /// The variant for what can happen to any call.
-    General(&'a Ident),
+    /// With one field, and no code. One of these is for what can happen to any call.
+    WithoutCode(&'a Variant, &'a Field),
+}
+
+/// Which variant is for what can happen to any call: the one that holds a `CallFailed`, wherever it stands. That may have
+/// another name here, and then it is the one that is made of it, or the only one there is.
+fn general<'a>(without_code: &[(&'a Variant, &'a Field)]) -> Option<&'a Ident> {
+    let is_made_of_it = |field: &Field| field.attrs.iter().any(|attribute| attribute.path().is_ident("from"));
+    let holds = without_code.iter().find(|(_, field)| is_named(&field.ty, "CallFailed"));
+    let made = || without_code.iter().find(|(_, field)| is_made_of_it(field));
+    holds.or_else(made).or(without_code.first()).map(|(variant, _)| &variant.ident)
 }
 
 impl<'a> Declared<'a> {
     fn read(variant: &'a Variant, faults: &mut Faults) -> Option<Read<'a>> {
         let Some(attribute) = variant.attrs.iter().find(|attribute| attribute.path().is_ident("code")) else {
             return match &variant.fields {
-                Fields::Unnamed(fields) if fields.unnamed.len() == 1 => Some(Read::General(&variant.ident)),
+                Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                    Some(Read::WithoutCode(variant, &fields.unnamed[0]))
+                }
                 _ => {
                     let hint = "an error of a contract has a code: write `#[code(1)]` (any integer outside \
                                 -32768 … -32000)";

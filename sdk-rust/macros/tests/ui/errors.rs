@@ -34,6 +34,26 @@ enum Codes {
     AnotherCall(CallFailed),
 }
 
+#[derive(Debug, thiserror::Error, ContractError)]
+enum BeforeTheCall {
+    #[error("a")]
+    NoCode(String),
+    #[error(transparent)]
+    Call(#[from] CallFailed),
+}
+
+mod renamed {
+    use plugline_sdk::{CallFailed as Failed, ContractError};
+
+    #[derive(Debug, thiserror::Error, ContractError)]
+    enum BeforeTheCall {
+        #[error("a")]
+        NoCode(String),
+        #[error(transparent)]
+        Call(#[from] Failed),
+    }
+}
+
 #[derive(Debug, ContractError)]
 struct NoEnum;
 
