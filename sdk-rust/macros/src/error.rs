@@ -220,6 +220,7 @@ fn implementation(ident: &Ident, declared: &[Declared<'_>], general: &Ident) -> 
     let to_wire = declared.iter().map(|error| error.arm_to_wire(&message));
     let from_wire = declared.iter().map(Declared::arm_from_wire);
     quote! {
+        #[allow(deprecated)]
         const _: () = {
             use ::plugline_sdk::__private as __plugline;
 

@@ -61,6 +61,7 @@ pub(crate) fn contract(contract: &Contract) -> TokenStream {
 
         #[doc = #client_docs]
         #[derive(Debug, Clone)]
+        #[allow(deprecated)]
         #visibility struct #client_type(::plugline_sdk::__private::Link<dyn #interface>);
 
         #[automatically_derived]
@@ -76,6 +77,8 @@ pub(crate) fn contract(contract: &Contract) -> TokenStream {
             }
         }
 
+        // A deprecated method is served, and called by the client, as long as it is there.
+        #[allow(deprecated)]
         const _: () = {
             use ::plugline_sdk::__private as __plugline;
 
