@@ -11,7 +11,7 @@ use syn::ext::IdentExt as _;
 use crate::contract::Contract;
 use crate::example::{self, Example};
 use crate::method::{Kind, Method, Result};
-use crate::param::{Presence, Role};
+use crate::param::{OWN_CONTEXT, Presence, Role};
 
 /// Everything.
 pub(crate) fn contract(contract: &Contract) -> TokenStream {
@@ -28,6 +28,7 @@ pub(crate) fn contract(contract: &Contract) -> TokenStream {
     let count = methods.len();
     let streams = methods.iter().any(Method::has_streams);
     let description = option(description.as_ref());
+    let context = context_is_the_sdks(methods);
     let params = methods.iter().filter_map(params_struct);
     let abouts = methods.iter().map(about);
     let calls = methods.iter().enumerate().map(|(index, method)| client_method(interface, method, index));
@@ -84,6 +85,8 @@ pub(crate) fn contract(contract: &Contract) -> TokenStream {
 
             static __METHODS: [__plugline::MethodInfo; #count] = [#(#names),*];
 
+            #context
+
             #(#params)*
 
             #[automatically_derived]
@@ -138,6 +141,25 @@ fn option(text: Option<&String>) -> TokenStream {
         Some(text) => quote!(::std::option::Option::Some(#text)),
         None => quote!(::std::option::Option::None),
     }
+}
+
+/// Has the compiler look whether `Context`, without a path, is the SDK's. A macro sees the name alone, and of another
+/// type the compiler would say only that it expected `Context` and found `Context`.
+fn context_is_the_sdks(methods: &[Method]) -> Option<TokenStream> {
+    let mut contexts =
+        methods.iter().flat_map(|method| &method.params).filter_map(|param| match &param.role {
+            Role::Context(path) => Some(path),
+            Role::Input(_) | Role::Member(_) => None,
+        });
+    let context = contexts.find(|path| path.segments.len() == 1)?;
+    let message = format!("this is not the SDK's `Context`. {OWN_CONTEXT}");
+    Some(quote! {
+        #[diagnostic::on_unimplemented(message = #message, label = "a `&Context` is what a method knows of its call")]
+        trait __IsContext {}
+        impl __IsContext for __plugline::Context {}
+        const fn __is_context<__T: __IsContext>() {}
+        const _: () = __is_context::<#context>();
+    })
 }
 
 /// The params object, generic over what its members are: references where it is sent, what they point at where it has
@@ -315,7 +337,7 @@ fn served_method(interface: &Ident, method: &Method, index: usize, held: Option<
     let site = Span::mixed_site();
     let [this, call, params, into] = ["this", "call", "params", "into"].map(|name| Ident::new(name, site));
     let arguments = method.params.iter().map(|param| match &param.role {
-        Role::Context => quote!(&__plugline::Context::of(#call)),
+        Role::Context(_) => quote!(&__plugline::Context::of(#call)),
         Role::Input(_) => match held {
             Some(contract) => quote!(__plugline::input_held::<#contract, _>(#wire, #call)?),
             None => quote!(__plugline::input(#call)?),

@@ -91,7 +91,8 @@ use syn::{DeriveInput, ItemTrait, parse_macro_input};
 ///
 /// - **Params** are passed by value or by reference (`&T`, `&str`, `&[T]`). `Option` makes one that may be left out. A
 ///   doc comment at a param describes it. A `&Context` is no param of the wire: it is what the method may know of its
-///   call, and how its caller limits and cancels it.
+///   call, and how its caller limits and cancels it. A type of your own with that name is written with its path, such as
+///   `self::Context`.
 /// - **Errors**: `E` derives [`ContractError`](macro@ContractError).
 /// - **Streams**: `Items<T, E>` within the result is an output stream, `Items<T, CallFailed>` among the params an input
 ///   stream. `Items<T, E, S>` has a summary. Of an output stream behind a connection, an error with which the method

@@ -7,7 +7,7 @@ use crate::docs;
 use crate::example::Example;
 use crate::faults::Faults;
 use crate::param::{Param, Presence, Role};
-use crate::types::{arguments_of, is_unit};
+use crate::types::{arguments_of, is_unit, items_of};
 
 /// A method of a contract.
 pub(crate) struct Method {
@@ -101,18 +101,18 @@ impl Method {
     pub(crate) fn members(&self) -> impl Iterator<Item = (&Ident, &crate::param::Member)> {
         self.params.iter().filter_map(|param| match &param.role {
             Role::Member(member) => Some((&param.ident, &**member)),
-            Role::Context | Role::Input(_) => None,
+            Role::Context(_) | Role::Input(_) => None,
         })
     }
 
     pub(crate) fn context(&self) -> Option<&Ident> {
-        self.params.iter().find(|param| matches!(param.role, Role::Context)).map(|param| &param.ident)
+        self.params.iter().find(|param| matches!(param.role, Role::Context(_))).map(|param| &param.ident)
     }
 
     pub(crate) fn input(&self) -> Option<(&Ident, &Type)> {
         self.params.iter().find_map(|param| match &param.role {
             Role::Input(item) => Some((&param.ident, &**item)),
-            Role::Context | Role::Member(_) => None,
+            Role::Context(_) | Role::Member(_) => None,
         })
     }
 
@@ -122,7 +122,7 @@ impl Method {
     }
 
     fn check_params(&self, idempotent: Option<&Attribute>, faults: &mut Faults) {
-        let mut contexts = self.params.iter().filter(|param| matches!(param.role, Role::Context));
+        let mut contexts = self.params.iter().filter(|param| matches!(param.role, Role::Context(_)));
         if let Some(second) = contexts.nth(1) {
             faults.note(&second.ident, "a call has one context");
         }
@@ -297,7 +297,7 @@ fn read_kind(item: &TraitItemFn, said: &Said, faults: &mut Faults) -> Option<Kin
         }
         return Some(Kind::Notification { error: Some(boxed(error)) });
     }
-    let result = match arguments_of(result, "Items").as_deref() {
+    let result = match items_of(result).as_deref() {
         None => Result::Value(boxed(result)),
         Some([item, _]) => Result::Items { item: boxed(item), summary: None },
         Some([item, _, summary]) => Result::Items { item: boxed(item), summary: Some(boxed(summary)) },

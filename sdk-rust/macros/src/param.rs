@@ -3,11 +3,11 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt as _;
-use syn::{Ident, Pat, PatType, Type, TypeReference};
+use syn::{Ident, Pat, PatType, Path, Type, TypeReference};
 
 use crate::docs;
 use crate::faults::Faults;
-use crate::types::{arguments_of, is_named, option_of, ungrouped};
+use crate::types::{context_of, is_named, items_of, option_of, ungrouped};
 
 /// A param of a method of the trait.
 pub(crate) struct Param {
@@ -17,8 +17,8 @@ pub(crate) struct Param {
 
 /// What a param is there for.
 pub(crate) enum Role {
-    /// What the method may know of its call. It does not travel.
-    Context,
+    /// What the method may know of its call, as the trait names it. It does not travel.
+    Context(Path),
     /// The input stream, with the type of its items.
     Input(Box<Type>),
     /// A member of the params.
@@ -54,6 +54,10 @@ pub(crate) enum Passing {
 
 const WRITE: &str = "write the owned type, `&T`, `&str`, `&[T]` or an `Option` of one of these";
 
+/// What to write for a type that only happens to have the name.
+pub(crate) const OWN_CONTEXT: &str =
+    "The name is taken: a type of your own is written with its path, such as `self::Context`";
+
 impl Param {
     pub(crate) fn read(param: &PatType, faults: &mut Faults) -> Option<Self> {
         for attribute in &param.attrs {
@@ -85,19 +89,24 @@ impl Param {
         if !name.is_ascii() && !is_named_apart {
             faults.note(ident, "names on the wire are ASCII: give the param another name");
         }
-        let role = match ungrouped(&param.ty) {
-            Type::Reference(reference) if is_named(&reference.elem, "Context") => {
-                refuse_mut(reference, faults);
-                Role::Context
+        let ty = ungrouped(&param.ty);
+        let (pointee, reference) = match ty {
+            Type::Reference(reference) => (&*reference.elem, Some(reference)),
+            ty => (ty, None),
+        };
+        let role = if let Some(context) = context_of(pointee) {
+            match reference {
+                Some(reference) => refuse_mut(reference, faults),
+                None => {
+                    let hint = format!("the context is the caller's: write `&Context`. {OWN_CONTEXT}");
+                    faults.note(ty, hint);
+                }
             }
-            ty if is_named(ty, "Context") => {
-                faults.note(ty, "the context is the caller's: write `&Context`");
-                Role::Context
-            }
-            ty => match arguments_of(ty, "Items") {
-                Some(arguments) => Role::Input(Box::new(input_item(ty, &arguments, faults)?)),
-                None => Role::Member(Box::new(Member::read(name, param, faults)?)),
-            },
+            Role::Context(context.clone())
+        } else if let Some(arguments) = items_of(ty) {
+            Role::Input(Box::new(input_item(ty, &arguments, faults)?))
+        } else {
+            Role::Member(Box::new(Member::read(name, param, faults)?))
         };
         Some(Self { ident: ident.clone(), role })
     }

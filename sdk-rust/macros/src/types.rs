@@ -1,6 +1,6 @@
 //! What can be told of a type by its looks. A macro sees no more: an alias is what it is called.
 
-use syn::{Expr, GenericArgument, PathArguments, Type};
+use syn::{Expr, GenericArgument, Path, PathArguments, Type, TypePath};
 
 /// The type itself. What a `macro_rules!` was given as `$t:ty` arrives as a group of its own.
 pub(crate) fn ungrouped(mut ty: &Type) -> &Type {
@@ -34,6 +34,20 @@ pub(crate) fn arguments_of<'a>(ty: &'a Type, name: &str) -> Option<Vec<&'a Type>
         _ => None,
     });
     Some(types.collect())
+}
+
+/// The arguments of the SDK's stream of items. Without any, it is some other type called so.
+pub(crate) fn items_of(ty: &Type) -> Option<Vec<&Type>> {
+    arguments_of(ty, "Items").filter(|arguments| !arguments.is_empty())
+}
+
+/// The path of what is taken for the SDK's context: the bare name, or one that begins with the SDK. By any other path
+/// it is a type of the user's.
+pub(crate) fn context_of(ty: &Type) -> Option<&Path> {
+    let Type::Path(TypePath { path, .. }) = ungrouped(ty) else { return None };
+    let (first, last) = (path.segments.first()?, path.segments.last()?);
+    let is_sdk = path.segments.len() == 1 || first.ident == "plugline_sdk" || first.ident == "plugline";
+    (is_sdk && last.ident == "Context").then_some(path)
 }
 
 /// What is optional, where it is `Option<…>`.
