@@ -1,14 +1,12 @@
 //! `#[contract]`: the trait, read and checked.
 
-use std::collections::HashMap;
-
-use syn::ext::IdentExt as _;
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprLit, ItemTrait, Lit, LitStr, MetaNameValue, Token, TraitItem, TypeParamBound};
 
 use crate::docs;
 use crate::faults::Faults;
 use crate::method::Method;
+use crate::name;
 use crate::types::ungrouped_expr;
 
 /// A contract, as its trait says it.
@@ -42,13 +40,7 @@ impl Contract {
                 }
             }
         }
-        let mut seen = HashMap::new();
-        for method in &methods {
-            // `r#type` and `type` are one name on the wire.
-            if seen.insert(method.ident.unraw().to_string(), ()).is_some() {
-                faults.note(&method.ident, format!("there is a method {:?} already", method.name));
-            }
-        }
+        name::check_unique("method", methods.iter().map(|method| &method.name), &mut faults);
         item.items = methods.iter().map(|method| TraitItem::Fn(method.item.clone())).collect();
         let description = docs::description(&item.attrs);
         if document.is_some() {

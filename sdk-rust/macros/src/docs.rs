@@ -2,7 +2,6 @@
 
 use syn::{Attribute, Expr, ExprLit, Lit, Meta};
 
-use crate::faults::Faults;
 use crate::types::ungrouped_expr;
 
 /// What the doc comments among the attributes say, up to the first heading: what stands under `# Errors` or
@@ -42,23 +41,5 @@ fn doc_line(attribute: &Attribute) -> Option<String> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-/// What `#[name = "…"]` says: the name on the wire, where that is no name of Rust.
-pub(crate) fn name(attributes: &[Attribute], faults: &mut Faults) -> Option<String> {
-    let attribute = attributes.iter().find(|attribute| attribute.path().is_ident("name"))?;
-    match &attribute.meta {
-        Meta::NameValue(pair) => match ungrouped_expr(&pair.value) {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
-            value => {
-                faults.note(value, "write the name on the wire as a string: `#[name = \"…\"]`");
-                None
-            }
-        },
-        meta => {
-            faults.note(meta, "write the name on the wire: `#[name = \"…\"]`");
-            None
-        }
     }
 }

@@ -55,8 +55,8 @@
 //! # Ok::<(), StockError>(())
 //! ```
 //!
-//! - `contract.rs`, `method.rs`, `param.rs`, `example.rs`: the trait, read and checked. Every mistake is told with what
-//!   to write instead (`tests/ui/`).
+//! - `contract.rs`, `method.rs`, `param.rs`, `name.rs`, `docs.rs`, `example.rs`: the trait, read and checked. Every
+//!   mistake is told with what to write instead (`tests/ui/`).
 //! - `generate.rs`: what stands beside the trait.
 //! - `error.rs`: the error enum.
 #![forbid(unsafe_code)]
@@ -68,6 +68,7 @@ mod example;
 mod faults;
 mod generate;
 mod method;
+mod name;
 mod param;
 mod types;
 

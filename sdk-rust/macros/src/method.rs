@@ -1,11 +1,11 @@
 //! One method of the trait.
 
-use syn::ext::IdentExt as _;
 use syn::{Attribute, FnArg, Ident, Lifetime, Receiver, ReceiverKind, ReturnType, TraitItemFn, Type};
 
 use crate::docs;
 use crate::example::Example;
 use crate::faults::Faults;
+use crate::name::{self, Name};
 use crate::param::{Param, Presence, Role};
 use crate::types::{arguments_of, is_unit, items_of};
 
@@ -15,7 +15,7 @@ pub(crate) struct Method {
     /// As it stands in the trait, without the attributes that are the contract's.
     pub(crate) item: TraitItemFn,
     /// `<contract>.<method>`.
-    pub(crate) name: String,
+    pub(crate) name: Name,
     pub(crate) description: Option<String>,
     pub(crate) params: Vec<Param>,
     pub(crate) kind: Kind,
@@ -51,14 +51,16 @@ struct Said {
     idempotent: Option<Attribute>,
     notification: Option<Attribute>,
     /// What it is called on the wire, where that is no name of Rust.
-    name: Option<String>,
+    names: Vec<Attribute>,
     examples: Vec<Example>,
 }
 
 impl Method {
     pub(crate) fn read(mut item: TraitItemFn, contract: &str, faults: &mut Faults) -> Option<Self> {
-        let mut said = take_attributes(&mut item.attrs, faults);
+        let said = take_attributes(&mut item.attrs, faults);
         let ident = item.sig.ident.clone();
+        let name = Name::read(&said.names, &ident, faults);
+        name.check_method(faults);
         check_signature(&item, faults);
         let params: Vec<Param> = item
             .sig
@@ -74,7 +76,7 @@ impl Method {
             .collect();
         let kind = read_kind(&item, &said, faults)?;
         let method = Self {
-            name: format!("{contract}.{}", said.name.take().unwrap_or_else(|| ident.unraw().to_string())),
+            name: name.of_contract(contract),
             description: docs::description(&item.attrs),
             idempotent: said.idempotent.is_some(),
             examples: said.examples,
@@ -122,6 +124,7 @@ impl Method {
     }
 
     fn check_params(&self, idempotent: Option<&Attribute>, faults: &mut Faults) {
+        name::check_unique("param", self.members().map(|(_, member)| &member.name), faults);
         let mut contexts = self.params.iter().filter(|param| matches!(param.role, Role::Context(_)));
         if let Some(second) = contexts.nth(1) {
             faults.note(&second.ident, "a call has one context");
@@ -165,24 +168,24 @@ impl Method {
             faults.note(items, "the method has no output stream: `result` is what it returns");
         }
         let Some(names) = example.names() else { return };
-        let known: Vec<&str> = self.members().map(|(_, member)| member.name.as_str()).collect();
+        let known: Vec<&str> = self.members().map(|(_, member)| member.name.text.as_str()).collect();
         for name in &names {
             if !known.contains(&name.value().as_str()) {
                 let hint = match &known[..] {
                     [] => "it has none".to_owned(),
                     known => format!("they are {}", known.join(", ")),
                 };
-                faults.note(name, format!("{} has no param {:?}: {hint}", self.name, name.value()));
+                faults.note(name, format!("{} has no param {:?}: {hint}", self.name.text, name.value()));
             }
         }
         for (_, member) in self.members() {
-            let given = names.iter().any(|name| name.value() == member.name);
+            let given = names.iter().any(|name| name.value() == member.name.text);
             if member.presence == Presence::Required && !given {
                 let place = example.params.as_ref().map_or_else(
                     || quote::ToTokens::to_token_stream(&example.name),
                     quote::ToTokens::to_token_stream,
                 );
-                faults.note(&place, format!("{} needs the param {:?}", self.name, member.name));
+                faults.note(&place, format!("{} needs the param {:?}", self.name.text, member.name.text));
             }
         }
     }
@@ -203,7 +206,7 @@ fn take_attributes(attributes: &mut Vec<Attribute>, faults: &mut Faults) -> Said
         } else if path.is_ident("notification") {
             only_once(&mut said.notification, faults);
         } else if path.is_ident("name") {
-            said.name = docs::name(std::slice::from_ref(&attribute), faults);
+            said.names.push(attribute);
         } else if path.is_ident("example") {
             said.examples.extend(faults.take(Example::read(&attribute)));
         } else if path.is_ident("cfg") || path.is_ident("cfg_attr") {
@@ -251,9 +254,6 @@ fn check_signature(item: &TraitItemFn, faults: &mut Faults) {
             &signature.ident,
             "a method of a contract is called on who provides it: begin with `&self`",
         );
-    }
-    if !signature.ident.unraw().to_string().is_ascii() {
-        faults.note(&signature.ident, "names on the wire are ASCII: give the method another name");
     }
 }
 

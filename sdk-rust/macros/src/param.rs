@@ -2,11 +2,11 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::ext::IdentExt as _;
 use syn::{Ident, Pat, PatType, Path, Type, TypeReference};
 
 use crate::docs;
 use crate::faults::Faults;
+use crate::name::Name;
 use crate::types::{context_of, is_named, items_of, option_of, ungrouped};
 
 /// A param of a method of the trait.
@@ -28,7 +28,7 @@ pub(crate) enum Role {
 /// A member of the params object.
 pub(crate) struct Member {
     /// Its name on the wire.
-    pub(crate) name: String,
+    pub(crate) name: Name,
     pub(crate) description: Option<String>,
     /// What it is when it has arrived; of an optional one, when it is there.
     pub(crate) owned: TokenStream,
@@ -80,15 +80,8 @@ impl Param {
                 return None;
             }
         };
-        let named = docs::name(&param.attrs, faults);
-        let is_named_apart = named.is_some();
-        let name = named.unwrap_or_else(|| ident.unraw().to_string());
-        if name == "_meta" {
-            faults.note(ident, "`_meta` belongs to the protocol (MSG-16): give the param another name");
-        }
-        if !name.is_ascii() && !is_named_apart {
-            faults.note(ident, "names on the wire are ASCII: give the param another name");
-        }
+        let name = Name::read(&param.attrs, ident, faults);
+        name.check_param(faults);
         let ty = ungrouped(&param.ty);
         let (pointee, reference) = match ty {
             Type::Reference(reference) => (&*reference.elem, Some(reference)),
@@ -127,7 +120,7 @@ fn input_item(ty: &Type, arguments: &[&Type], faults: &mut Faults) -> Option<Typ
 }
 
 impl Member {
-    fn read(name: String, param: &PatType, faults: &mut Faults) -> Option<Self> {
+    fn read(name: Name, param: &PatType, faults: &mut Faults) -> Option<Self> {
         let (presence, ty) = match option_of(&param.ty) {
             Some(inner) => (Presence::Optional, inner),
             None => (Presence::Required, &*param.ty),

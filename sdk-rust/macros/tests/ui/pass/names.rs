@@ -19,6 +19,8 @@ pub trait Names: Send + Sync + std::fmt::Debug + 'static {
     fn of(&self, call: Items<u8, CallFailed>, context: &Context, params: u8) -> Result<Items<u8, NamesError>, NamesError>;
     #[notification]
     fn tell(&self, message: String, data: Vec<u8>);
+    #[name = "size.of_2"]
+    fn größe(&self, #[name = "größe (in m²)"] wert: u8, #[name = "wert"] other: u8) -> Result<u8, NamesError>;
     #[allow(unused)]
     #[must_use]
     fn default_body(&self) -> Result<u8, NamesError> {
@@ -56,6 +58,9 @@ impl Names for Here {
         Ok(Items::new(call.map(|item| Ok(item?))))
     }
     fn tell(&self, _: String, _: Vec<u8>) {}
+    fn größe(&self, wert: u8, _: u8) -> Result<u8, NamesError> {
+        Ok(wert)
+    }
 }
 
 fn main() {
@@ -63,7 +68,10 @@ fn main() {
     assert_eq!(client.r#match("abc", None).unwrap(), 3);
     assert_eq!(Names::clone(&client, 1, 2, 3, 4, 5, 6).unwrap(), 1);
     assert_eq!(client.default_body().unwrap(), 7);
+    assert_eq!(client.größe(1, 2).unwrap(), 1);
     let document = NamesContract::document();
+    let method = document.methods.iter().find(|method| method.name == "dotted.name_2.size.of_2").unwrap();
+    assert_eq!([&method.params[0].name, &method.params[1].name], ["größe (in m²)", "wert"]);
     assert_eq!(document.methods[0].name, "dotted.name_2.match");
     assert_eq!(document.methods[0].params[0].name, "type");
 }
