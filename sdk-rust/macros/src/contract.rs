@@ -7,6 +7,7 @@ use crate::docs;
 use crate::faults::Faults;
 use crate::method::Method;
 use crate::name;
+use crate::param;
 use crate::types::ungrouped_expr;
 
 /// A contract, as its trait says it.
@@ -46,6 +47,11 @@ impl Contract {
         if document.is_some() {
             for example in methods.iter().flat_map(|method| &method.examples) {
                 faults.note(&example.name, "the examples of a contract that has a document stand in it");
+            }
+        } else {
+            // Beside a document the types are made of its schemas, one of which may well be called `Path`.
+            for ty in methods.iter().flat_map(Method::param_types) {
+                param::refuse_path(ty, &mut faults);
             }
         }
         faults.or(Self { item, name, version, description, document, methods })
@@ -142,4 +148,25 @@ fn refuse_bound(bound: &impl quote::ToTokens, faults: &mut Faults) {
         bound,
         "a client is made of the methods alone: a contract is `Send + Sync`, and nothing besides",
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn a_path_beside_a_document_is_a_type_of_its_schemas() {
+        let item: ItemTrait = parse_quote! {
+            trait Walks: Send + Sync {
+                fn walk(&self, path: &Path) -> Result<(), CallFailed>;
+            }
+        };
+        let arguments: Arguments = parse_quote!(name = "walks", version = "1.0.0");
+        let beside: Arguments = parse_quote!(name = "walks", version = "1.0.0", document = DOCUMENT);
+        assert!(Contract::read(beside, item.clone()).is_ok());
+        let fault = Contract::read(arguments, item).err().unwrap();
+        assert!(fault.to_string().contains("write `PathBuf`"), "{fault}");
+    }
 }

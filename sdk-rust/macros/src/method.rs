@@ -107,6 +107,14 @@ impl Method {
         })
     }
 
+    /// The types of its params, as the trait has them.
+    pub(crate) fn param_types(&self) -> impl Iterator<Item = &Type> {
+        self.item.sig.inputs.iter().filter_map(|input| match input {
+            FnArg::Typed(param) => Some(&*param.ty),
+            FnArg::Receiver(_) => None,
+        })
+    }
+
     pub(crate) fn context(&self) -> Option<&Ident> {
         self.params.iter().find(|param| matches!(param.role, Role::Context(_))).map(|param| &param.ident)
     }

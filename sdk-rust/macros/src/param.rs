@@ -7,7 +7,7 @@ use syn::{Ident, Pat, PatType, Path, Type, TypeReference};
 use crate::docs;
 use crate::faults::Faults;
 use crate::name::Name;
-use crate::types::{context_of, is_named, items_of, option_of, ungrouped};
+use crate::types::{context_of, is_named, is_std_path, items_of, option_of, reference_in, ungrouped};
 
 /// A param of a method of the trait.
 pub(crate) struct Param {
@@ -53,6 +53,9 @@ pub(crate) enum Passing {
 }
 
 const WRITE: &str = "write the owned type, `&T`, `&str`, `&[T]` or an `Option` of one of these";
+
+const WITHIN: &str = "what a reference within a param's type points at does not travel along: write the owned type there, \
+                      such as `String` for `&str`";
 
 /// What to write for a type that only happens to have the name.
 pub(crate) const OWN_CONTEXT: &str =
@@ -107,7 +110,13 @@ impl Param {
 
 fn input_item(ty: &Type, arguments: &[&Type], faults: &mut Faults) -> Option<Type> {
     match arguments {
-        [item, failure] if is_named(failure, "CallFailed") => Some((*item).clone()),
+        [item, failure] if is_named(failure, "CallFailed") => match reference_in(item) {
+            Some(reference) => {
+                faults.note(reference, WITHIN);
+                None
+            }
+            None => Some((*item).clone()),
+        },
         _ => {
             faults.note(
                 ty,
@@ -125,7 +134,16 @@ impl Member {
             Some(inner) => (Presence::Optional, inner),
             None => (Presence::Required, &*param.ty),
         };
-        let (passing, owned) = match ungrouped(ty) {
+        let ty = ungrouped(ty);
+        let within = match ty {
+            Type::Reference(reference) => &*reference.elem,
+            ty => ty,
+        };
+        if let Some(reference) = reference_in(within) {
+            faults.note(reference, WITHIN);
+            return None;
+        }
+        let (passing, owned) = match ty {
             Type::Reference(reference) => {
                 refuse_mut(reference, faults);
                 refuse_lifetime(reference, faults);
@@ -139,9 +157,7 @@ impl Member {
                         faults.note(ty, "a param that may be left out is `Option<&T>`, not `&Option<T>`");
                         return None;
                     }
-                    Type::TraitObject(_) | Type::ImplTrait(_) | Type::Reference(_) => {
-                        return refuse(ty, faults);
-                    }
+                    Type::TraitObject(_) | Type::ImplTrait(_) => return refuse(ty, faults),
                     elem => (Passing::Reference, quote!(#elem)),
                 }
             }
@@ -179,6 +195,20 @@ impl Member {
             (Passing::Reference, Presence::Optional) => quote!(#ident.as_ref()),
             (Passing::Slice, Presence::Optional) => quote!(#ident.as_deref()),
         }
+    }
+}
+
+/// Notes a `&Path`, which has no type that it could arrive as.
+pub(crate) fn refuse_path(ty: &Type, faults: &mut Faults) {
+    let ty = option_of(ty).unwrap_or(ty);
+    if let Type::Reference(reference) = ungrouped(ty)
+        && is_std_path(&reference.elem)
+    {
+        faults.note(
+            ty,
+            "a param arrives as a type of its own: write `PathBuf` or `&PathBuf`. A type of your own that is called \
+             `Path` is written with its path, such as `self::Path`",
+        );
     }
 }
 

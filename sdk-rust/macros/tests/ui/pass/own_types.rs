@@ -14,12 +14,18 @@ pub struct Context {
     user: String,
 }
 
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+pub struct Path {
+    steps: Vec<u8>,
+}
+
 #[contract(name = "own", version = "1.0.0")]
 pub trait Own: Send + Sync {
     fn items(&self, items: &Items, more: Option<Items>) -> Result<Items, CallFailed>;
     fn context(&self, one: &self::Context, two: crate::Context) -> Result<Context, CallFailed>;
     fn both(&self, given: &plugline_sdk::Context, one: &self::Context)
     -> Result<plugline_sdk::Items<Items, CallFailed>, CallFailed>;
+    fn path(&self, one: &self::Path, two: Path) -> Result<Path, CallFailed>;
 }
 
 fn main() {
