@@ -43,7 +43,7 @@ impl Contract {
         }
         name::check_unique("method", methods.iter().map(|method| &method.name), &mut faults);
         item.items = methods.iter().map(|method| TraitItem::Fn(method.item.clone())).collect();
-        let description = docs::description(&item.attrs);
+        let description = docs::description(&item.attrs, &mut faults);
         if document.is_some() {
             for example in methods.iter().flat_map(|method| &method.examples) {
                 faults.note(&example.name, "the examples of a contract that has a document stand in it");

@@ -114,7 +114,12 @@ impl<'a> Declared<'a> {
                 return None;
             }
         };
-        Some(Read::Declared(Self { ident: &variant.ident, code: code?, message: message(variant), data }))
+        Some(Read::Declared(Self {
+            ident: &variant.ident,
+            code: code?,
+            message: message(variant, faults),
+            data,
+        }))
     }
 
     /// The members of an object, as a type of its own.
@@ -273,7 +278,7 @@ fn read_code(attribute: &Attribute) -> syn::Result<i64> {
 }
 
 /// What the document says of the error: what `#[error("…")]` says, up to where it depends on the data.
-fn message(variant: &Variant) -> String {
+fn message(variant: &Variant, faults: &mut Faults) -> String {
     let text =
         variant.attrs.iter().find(|attribute| attribute.path().is_ident("error")).and_then(|attribute| {
             let list = attribute.meta.require_list().ok()?;
@@ -287,5 +292,5 @@ fn message(variant: &Variant) -> String {
                 .trim_end_matches([' ', ':', ',', '(', '"', '`', '\'']);
             (!fixed.is_empty()).then(|| fixed.to_owned())
         });
-    text.or_else(|| docs::description(&variant.attrs)).unwrap_or_else(|| variant.ident.to_string())
+    text.or_else(|| docs::description(&variant.attrs, faults)).unwrap_or_else(|| variant.ident.to_string())
 }

@@ -77,7 +77,7 @@ impl Method {
         let kind = read_kind(&item, &said, faults)?;
         let method = Self {
             name: name.of_contract(contract),
-            description: docs::description(&item.attrs),
+            description: docs::description(&item.attrs, faults),
             idempotent: said.idempotent.is_some(),
             examples: said.examples,
             ident,

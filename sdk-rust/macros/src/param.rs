@@ -166,7 +166,7 @@ impl Member {
             }
             ty => (Passing::Value, quote!(#ty)),
         };
-        Some(Self { name, description: docs::description(&param.attrs), owned, presence, passing })
+        Some(Self { name, description: docs::description(&param.attrs, faults), owned, presence, passing })
     }
 
     /// The schema's type.
