@@ -289,6 +289,15 @@ def test_a_notification_waits_no_longer_than_a_call_may_take() -> None:
 # Its process.
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """SIGINT is ignored in what a shell runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_start_that_is_interrupted_leaves_nothing() -> None:
     started: list[Process] = []
 
