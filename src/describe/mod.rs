@@ -132,6 +132,13 @@ fn word(name: &str, value: &Value) -> String {
     if word.chars().all(plain) { word } else { shell_words::quote(&word).into_owned() }
 }
 
+/// A name, on one line.
 fn safe(text: &str) -> String {
     escape(text.as_bytes())
+}
+
+/// A text on one line, whatever it was written on.
+fn one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    safe(&lines.join(" "))
 }

@@ -7,7 +7,7 @@ use plugline_protocol::contract::{ContentDescriptor, ErrorSet, Method};
 use serde_json::Value;
 
 use super::types::type_of;
-use super::{Kind, groups, resolve, safe, word};
+use super::{Kind, groups, one_line, resolve, safe, word};
 
 /// What differs between the ways to show a manifest.
 pub(super) struct Style {
@@ -16,15 +16,17 @@ pub(super) struct Style {
     method: &'static str,
     item: &'static str,
     code: &'static str,
-    indent: &'static str,
+    /// Before each line of what a plugin writes of itself and of a method: a line of it is never taken for one of ours.
+    about: [&'static str; 2],
 }
 
 /// For a terminal.
 pub(super) const TEXT: Style =
-    Style { title: "", heading: "", method: "  ", item: "      ", code: "", indent: "      " };
+    Style { title: "", heading: "", method: "  ", item: "      ", code: "", about: ["  ", "      "] };
 /// For a repository.
 pub(super) const MARKDOWN: Style =
-    Style { title: "# ", heading: "## ", method: "### ", item: "- ", code: "`", indent: "" };
+    // A quote ends, whatever was opened in it.
+    Style { title: "# ", heading: "## ", method: "### ", item: "- ", code: "`", about: ["> ", "> "] };
 
 /// The manifest for people; what the plugin wrote into it is escaped.
 pub(super) fn render(manifest: &Document, style: &Style) -> String {
@@ -32,7 +34,7 @@ pub(super) fn render(manifest: &Document, style: &Style) -> String {
     let info = &manifest.info;
     line(&mut page, style.title, &format!("{} {}", safe(&info.title), safe(&info.version)));
     if let Some(description) = &info.description {
-        line(&mut page, "", &safe(description));
+        prose(&mut page, style.about[0], description);
     }
     for group in groups(manifest) {
         page.push('\n');
@@ -57,7 +59,7 @@ pub(super) fn render(manifest: &Document, style: &Style) -> String {
             line(
                 &mut page,
                 item,
-                &format!("{code}{}{code}: {}  {}", safe(name), type_of(schema), safe(about)),
+                &format!("{code}{}{code}: {}  {}", safe(name), type_of(schema), one_line(about)),
             );
         }
     }
@@ -65,7 +67,7 @@ pub(super) fn render(manifest: &Document, style: &Style) -> String {
 }
 
 fn render_method(page: &mut String, method: &Method, style: &Style) {
-    let Style { item, code, indent, .. } = style;
+    let Style { item, code, .. } = style;
     let params: Vec<String> = method.params.iter().map(signature).collect();
     let result = match &method.result {
         Some(result) => format!(" → {}", type_of(result.schema.as_value())),
@@ -74,14 +76,14 @@ fn render_method(page: &mut String, method: &Method, style: &Style) {
     let name = safe(&method.name);
     line(page, style.method, &format!("{code}{name}({}){result}{code}", params.join(", ")));
     if let Some(description) = &method.description {
-        line(page, indent, &safe(description));
+        prose(page, style.about[1], description);
     }
     if !style.code.is_empty() {
         page.push('\n');
     }
     for param in method.params.iter().filter(|param| param.description.is_some()) {
         let about = param.description.as_deref().unwrap_or_default();
-        line(page, item, &format!("{code}{}{code}  {}", safe(&param.name), safe(about)));
+        line(page, item, &format!("{code}{}{code}  {}", safe(&param.name), one_line(about)));
     }
     for (way, items) in [("input", &method.plugline.input), ("output", &method.plugline.output)] {
         if let Some(schema) = items {
@@ -94,7 +96,7 @@ fn render_method(page: &mut String, method: &Method, style: &Style) {
                 line(
                     page,
                     item,
-                    &format!("error {} {}: {}", error.code, safe(&error.name), safe(&error.message)),
+                    &format!("error {} {}: {}", error.code, safe(&error.name), one_line(&error.message)),
                 );
             }
         }
@@ -114,6 +116,14 @@ fn render_method(page: &mut String, method: &Method, style: &Style) {
 fn signature(param: &ContentDescriptor) -> String {
     let optional = if param.required { "" } else { "?" };
     format!("{}{optional}: {}", safe(&param.name), type_of(param.schema.as_value()))
+}
+
+/// A text of several lines, each behind the prefix.
+fn prose(page: &mut String, prefix: &str, text: &str) {
+    for written in text.trim().lines() {
+        let whole = format!("{prefix}{}", safe(written));
+        line(page, "", whole.trim_end());
+    }
 }
 
 fn line(page: &mut String, prefix: &str, text: &str) {

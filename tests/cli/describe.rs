@@ -53,6 +53,42 @@ fn the_page_has_all_that_a_manifest_says_and_needs_nothing_else() {
     }
 }
 
+/// A contract of one method, which the function changes.
+fn one_method(change: impl FnOnce(&mut Value)) -> Value {
+    let mut manifest = json!({
+        "openrpc": "1.3.2", "info": {"title": "one", "version": "1.0.0"},
+        "methods": [{"name": "one.go", "paramStructure": "by-name", "params": [],
+                     "result": {"name": "result", "schema": {"type": "null"}}}],
+        "x-plugline": {"provides": [{"contract": "one", "version": "1.0.0"}], "instances": "many"},
+    });
+    change(&mut manifest);
+    manifest
+}
+
+#[test]
+fn a_text_of_several_lines_has_them() {
+    const ABOUT: &str = "Short.\r\n\n    code\n# \u{1b}[2J\n";
+    let manifest = one_method(|it| {
+        it["info"]["description"] = json!(ABOUT);
+        it["methods"][0]["description"] = json!(ABOUT);
+        it["methods"][0]["params"] =
+            json!([{"name": "a", "required": true, "description": ABOUT, "schema": {"type": "integer"}}]);
+        it["methods"][0]["errors"] = json!([{"code": 1, "message": ABOUT}]);
+        it["methods"][0]["x-plugline"]["errors"] = json!([{"code": 1, "name": "No", "message": ABOUT}]);
+        it["x-plugline"]["config"] = json!({"properties": {"c": {"type": "string", "description": ABOUT}}});
+    });
+    for (format, paragraphs) in [
+        ("text", "\n  Short.\n\n      code\n  # \\u{1b}[2J\n"),
+        ("text", "\n      Short.\n\n          code\n      # \\u{1b}[2J\n"),
+        ("markdown", "\n> Short.\n>\n>     code\n> # \\u{1b}[2J\n"),
+    ] {
+        let page = described(&manifest, format);
+        assert!(page.contains(paragraphs), "{format}: {page}");
+        assert!(!page.contains("u{a}") && !page.contains("u{d}"), "{format}: {page}");
+        assert_eq!(page.matches("Short. code # \\u{1b}[2J").count(), 3, "{format}: {page}");
+    }
+}
+
 /// Replaces every text of a manifest by one that is markup.
 fn hostile(value: &mut Value) {
     const MARKUP: &str = "</style></script><script>alert(1)</script><img src=x onerror=alert(2)>\" onload='x' \u{202e}\u{1b}[2J&lt;";
