@@ -7,8 +7,8 @@ use plugline_host::{Document, escape};
 use plugline_protocol::contract::{ErrorSet, Example, Instances, Method};
 use serde_json::Value;
 
-use super::types::{Piece, demands, pieces};
-use super::{Kind, groups, resolve, word};
+use super::types::{Piece, demands, description, members, pieces};
+use super::{Kind, groups, resolve, shortened, word};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -244,7 +244,11 @@ fn example(page: &mut Markup, method: &Method, example: &Example) {
     for (name, items) in [("Input", &example.input), ("Output", &example.output)] {
         if let Some(items) = items {
             let lines: Vec<String> = items.iter().map(Value::to_string).collect();
-            line!(page, "<h4>{name}</h4>\n<pre><code>{}</code></pre>", text(&shortened(lines.join("\n"))));
+            line!(
+                page,
+                "<h4>{name}</h4>\n<pre><code>{}</code></pre>",
+                text(&shortened(lines.join("\n"), SHOWN))
+            );
         }
     }
     for (name, value) in [("Result", &example.result), ("Error", &example.error)] {
@@ -252,7 +256,7 @@ fn example(page: &mut Markup, method: &Method, example: &Example) {
             line!(
                 page,
                 "<h4>{name}</h4>\n<pre><code>{}</code></pre>",
-                text(&shortened(format!("{value:#}")))
+                text(&shortened(format!("{value:#}"), SHOWN))
             );
         }
     }
@@ -277,8 +281,8 @@ fn shape(page: &mut Markup, schema: &Value) {
     if let Some(about) = description(schema) {
         line!(page, "<p class=\"about\">{}</p>", text(about));
     }
-    let Some(members) = schema.get("properties").and_then(Value::as_object).filter(|it| !it.is_empty())
-    else {
+    let members = members(schema);
+    if members.is_empty() {
         line!(page, "<p class=\"signature\">{}</p>", kind(schema));
         for demand in demands(schema) {
             line!(page, "<p>{}</p>", text(&demand));
@@ -287,16 +291,10 @@ fn shape(page: &mut Markup, schema: &Value) {
             choices(page, schema.get(choice).and_then(Value::as_array));
         }
         return;
-    };
-    let required = |name: &str| {
-        schema
-            .get("required")
-            .and_then(Value::as_array)
-            .is_some_and(|names| names.iter().any(|it| it == name))
-    };
+    }
     page.add("<div class=\"scroll\"><table>\n<thead><tr><th>Member</th><th>Type</th><th></th></tr></thead>\n<tbody>\n");
-    for (name, member) in members {
-        row(page, name, member, required(name), description(member));
+    for (name, member, required) in members {
+        row(page, name, member, required, description(member));
     }
     page.add("</tbody></table></div>\n");
 }
@@ -331,12 +329,8 @@ fn row(page: &mut Markup, name: &str, schema: &Value, required: bool, about: Opt
 }
 
 fn raw(page: &mut Markup, name: &str, value: &Value) {
-    let json = text(&shortened(format!("{value:#}")));
+    let json = text(&shortened(format!("{value:#}"), SHOWN));
     line!(page, "<details>\n<summary>{name}</summary>\n<pre><code>{json}</code></pre>\n</details>");
-}
-
-fn description(schema: &Value) -> Option<&str> {
-    schema.get("description").and_then(Value::as_str)
 }
 
 /// A type as markup; the names of schemas lead to them.
@@ -380,14 +374,6 @@ fn text(text: &str) -> String {
         markup.push_str(end);
     }
     markup
-}
-
-fn shortened(mut text: String) -> String {
-    if let Some((at, _)) = text.char_indices().nth(SHOWN) {
-        text.truncate(at);
-        text.push('…');
-    }
-    text
 }
 
 #[cfg(test)]

@@ -132,6 +132,15 @@ fn word(name: &str, value: &Value) -> String {
     if word.chars().all(plain) { word } else { shell_words::quote(&word).into_owned() }
 }
 
+/// The beginning of a text, so many characters of it.
+fn shortened(mut text: String, shown: usize) -> String {
+    if let Some((at, _)) = text.char_indices().nth(shown) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
+}
+
 /// A name, on one line.
 fn safe(text: &str) -> String {
     escape(text.as_bytes())

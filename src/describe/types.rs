@@ -1,7 +1,7 @@
 //! What a schema lets through, in a few words.
 
 use plugline_protocol::contract::shared_schema;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::safe;
 use crate::output;
@@ -29,67 +29,134 @@ pub(super) fn pieces(schema: &Value) -> Vec<Piece> {
     pieces
 }
 
+/// The members of an object, each with whether it is required.
+pub(super) fn members(schema: &Value) -> Vec<(&str, &Value, bool)> {
+    let required = schema.get("required").and_then(Value::as_array);
+    let required = |name: &str| required.is_some_and(|names| names.iter().any(|it| it == name));
+    let members = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    members.map(|(name, member)| (name.as_str(), member, required(name))).collect()
+}
+
 fn add(schema: &Value, pieces: &mut Vec<Piece>) {
-    let text = |text: String| Piece::Text(text);
+    if schema == &Value::Bool(false) {
+        return text("never", pieces);
+    }
     if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
-        pieces.push(shared_schema(target).map_or_else(|| text(target.to_owned()), Piece::Name));
+        match shared_schema(target) {
+            Some(name) => pieces.push(Piece::Name(name)),
+            None => text(target, pieces),
+        }
         return;
     }
-    if let Some([only]) = schema.get("allOf").and_then(Value::as_array).map(Vec::as_slice) {
-        return add(only, pieces);
-    }
-    for combiner in ["oneOf", "anyOf"] {
-        if let Some(choices) = schema.get(combiner).and_then(Value::as_array) {
-            for (index, choice) in choices.iter().enumerate() {
-                if index > 0 {
-                    pieces.push(text(" | ".to_owned()));
-                }
-                add(choice, pieces);
-            }
-            return;
+    for (combiner, between) in [("allOf", " & "), ("oneOf", " | "), ("anyOf", " | ")] {
+        if let Some(parts) = schema.get(combiner).and_then(Value::as_array) {
+            return joined(parts, between, pieces);
         }
     }
-    let listed = |values: &[Value]| values.iter().map(constant).collect::<Vec<_>>().join(" | ");
     if let Some(value) = schema.get("const") {
-        return pieces.push(text(constant(value)));
+        return text(&constant(value), pieces);
     }
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
-        return pieces.push(text(listed(values)));
+        return text(&values.iter().map(constant).collect::<Vec<_>>().join(" | "), pieces);
     }
     match schema.get("type") {
-        Some(Value::String(name)) if name == "array" => {
-            pieces.push(text("[".to_owned()));
-            match schema.get("items") {
-                Some(items) => add(items, pieces),
-                None => pieces.push(text("any".to_owned())),
-            }
-            pieces.push(text("]".to_owned()));
-        }
-        Some(Value::String(name)) => {
-            let values = schema.get("additionalProperties").filter(|values| values.is_object());
-            match values.filter(|_| name == "object" && schema.get("properties").is_none()) {
-                Some(values) => {
-                    pieces.push(text("{string: ".to_owned()));
-                    add(values, pieces);
-                    pieces.push(text("}".to_owned()));
-                }
-                None => pieces.push(text(name.clone())),
-            }
-        }
+        Some(Value::String(name)) => of_type(name, schema, pieces),
         Some(Value::Array(names)) => {
-            let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
-            pieces.push(text(names.join(" | ")));
+            // One that stands there again says no more, and what is within would be shown as often, at every depth.
+            let is_first = |index: usize, name: &&Value| !names[..index].contains(name);
+            let names = names.iter().enumerate().filter(|(index, name)| is_first(*index, name));
+            for (index, name) in names.filter_map(|(_, name)| name.as_str()).enumerate() {
+                if index > 0 {
+                    text(" | ", pieces);
+                }
+                of_type(name, schema, pieces);
+            }
         }
-        _ => pieces.push(text("any".to_owned())),
+        _ if schema.get("properties").is_some() => of_type("object", schema, pieces),
+        _ => text("any", pieces),
     }
 }
 
-fn constant(value: &Value) -> String {
+fn of_type(name: &str, schema: &Value, pieces: &mut Vec<Piece>) {
+    match name {
+        "array" => array(schema, pieces),
+        "object" => object(schema, pieces),
+        _ => text(name, pieces),
+    }
+}
+
+/// `[a]` has any number of them, `[a, b]` is one of each, `[a, b, …c]` any number of the last.
+fn array(schema: &Value, pieces: &mut Vec<Piece>) {
+    text("[", pieces);
+    match schema.get("items") {
+        Some(Value::Array(items)) => {
+            joined(items, ", ", pieces);
+            if let Some(more) = schema.get("additionalItems").filter(|more| more.is_object()) {
+                text(", …", pieces);
+                add(more, pieces);
+            }
+        }
+        Some(items) => add(items, pieces),
+        None => text("any", pieces),
+    }
+    text("]", pieces);
+}
+
+fn object(schema: &Value, pieces: &mut Vec<Piece>) {
+    let members = members(schema);
+    let values = schema.get("additionalProperties").filter(|values| values.is_object());
+    if members.is_empty() && values.is_none() {
+        return text("object", pieces);
+    }
+    text("{", pieces);
+    for (index, (name, member, required)) in members.iter().enumerate() {
+        let between = if index > 0 { ", " } else { "" };
+        let optional = if *required { "" } else { "?" };
+        text(&format!("{between}{name}{optional}: "), pieces);
+        add(member, pieces);
+    }
+    if let Some(values) = values {
+        text(if members.is_empty() { "string: " } else { ", string: " }, pieces);
+        add(values, pieces);
+    }
+    text("}", pieces);
+}
+
+fn joined(parts: &[Value], between: &str, pieces: &mut Vec<Piece>) {
+    for (index, part) in parts.iter().enumerate() {
+        if index > 0 {
+            text(between, pieces);
+        }
+        add(part, pieces);
+    }
+}
+
+fn text(text: &str, pieces: &mut Vec<Piece>) {
+    pieces.push(Piece::Text(text.to_owned()));
+}
+
+pub(super) fn description(schema: &Value) -> Option<&str> {
+    schema.get("description").and_then(Value::as_str)
+}
+
+/// A value as JSON.
+pub(super) fn constant(value: &Value) -> String {
     output::escape_json(&value.to_string())
 }
 
 /// What else a schema demands, in words: bounds, patterns, formats.
 pub(super) fn demands(schema: &Value) -> Vec<String> {
+    let Some(schema) = schema.as_object() else { return Vec::new() };
+    let mut all = own_demands(schema);
+    if let Some(items) = schema.get("items").and_then(Value::as_object) {
+        all.extend(own_demands(items).iter().map(|demand| format!("each {demand}")));
+    }
+    // Last: it is often the longest.
+    all.extend(schema.get("default").map(|value| format!("default {}", constant(value))));
+    all
+}
+
+fn own_demands(schema: &Map<String, Value>) -> Vec<String> {
     let demand = |(keyword, words): (&str, &str)| {
         let value = schema.get(keyword)?;
         let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -103,14 +170,16 @@ pub(super) fn demands(schema: &Value) -> Vec<String> {
         ("maximum", "≤"),
         ("exclusiveMaximum", "<"),
         ("multipleOf", "multiple of"),
-        ("minLength", "at least, in characters,"),
-        ("maxLength", "at most, in characters,"),
+        ("minLength", "characters: at least"),
+        ("maxLength", "characters: at most"),
         ("minItems", "items: at least"),
         ("maxItems", "items: at most"),
         ("contentEncoding", "encoding"),
-        ("default", "default"),
     ];
-    keywords.into_iter().filter_map(demand).collect()
+    let flags = [("uniqueItems", "no item twice"), ("writeOnly", "secret")];
+    let is_set = |keyword: &str| schema.get(keyword) == Some(&Value::Bool(true));
+    let flags = flags.into_iter().filter(|(keyword, _)| is_set(keyword)).map(|(_, words)| words.to_owned());
+    keywords.into_iter().filter_map(demand).chain(flags).collect()
 }
 
 #[cfg(test)]
@@ -131,9 +200,42 @@ mod tests {
             (json!({"type": "object", "additionalProperties": {"type": "integer"}}), "{string: integer}"),
             (json!({"allOf": [{"type": "boolean"}], "description": "d"}), "boolean"),
             (json!({}), "any"),
+            (json!(true), "any"),
+            (json!(false), "never"),
+            (json!({"type": "array"}), "[any]"),
+            (json!({"type": "array", "items": [{"type": "integer"}, {}]}), "[integer, any]"),
+            (
+                json!({"type": "array", "items": [true], "additionalItems": {"type": "integer"}}),
+                "[any, …integer]",
+            ),
+            (
+                json!({"type": ["object", "null"], "properties": {"a": {"type": "integer"}, "b": false}, "required": ["a"]}),
+                "{a: integer, b?: never} | null",
+            ),
+            (json!({"type": "object", "properties": {}}), "object"),
+            (json!({"type": ["object", "object"], "properties": {"a": true}}), "{a?: any}"),
+            (
+                json!({"allOf": [{"$ref": "#/components/schemas/A"}, {"properties": {"b": {}}}]}),
+                "A & {b?: any}",
+            ),
             (json!({"type": "\u{1b}[2J"}), "\\u{1b}[2J"),
         ] {
             assert_eq!(type_of(&schema), words, "{schema}");
+        }
+    }
+
+    #[test]
+    fn demands_in_words() {
+        for (schema, words) in [
+            (json!(false), &[][..]),
+            (
+                json!({"type": "integer", "default": 0, "minimum": 0, "maximum": 9}),
+                &["≥ 0", "≤ 9", "default 0"],
+            ),
+            (json!({"type": "string", "default": "", "writeOnly": true}), &["secret", "default \"\""]),
+            (json!({"items": {"pattern": "x"}, "uniqueItems": true}), &["no item twice", "each pattern x"]),
+        ] {
+            assert_eq!(demands(&schema), words, "{schema}");
         }
     }
 }
