@@ -89,6 +89,98 @@ fn a_text_of_several_lines_has_them() {
     }
 }
 
+/// A contract of everything that a manifest says.
+fn everything() -> Value {
+    one_method(|it| {
+        it["methods"][0] = json!({
+            "name": "one.go", "paramStructure": "by-name",
+            "params": [
+                {"name": "mood", "required": true, "schema": {"$ref": "#/components/schemas/Mood"}},
+                {"name": "times", "schema": {"type": "integer", "minimum": 1, "maximum": 9, "default": 2}},
+                {"name": "none", "schema": false},
+                {"name": "pair", "schema": {"type": "array", "items": [{"type": "integer"}, {"type": "string"}]}},
+            ],
+            "result": {"name": "result", "description": "How it went.", "schema": {"type": "boolean"}},
+            "errors": [{"code": 1, "message": "no"}],
+            "examples": [{"name": "short", "params": [{"name": "mood", "value": "glad"}],
+                          "result": {"name": "result", "value": true}}],
+            "x-plugline": {
+                "idempotent": true, "input": {"type": "string"}, "output": {"type": "integer", "minimum": 0},
+                "errors": [{"code": 1, "name": "No", "message": "no",
+                            "data": {"type": "object", "properties": {"left": {"type": "integer"}}}}],
+                "examples": [
+                    {"name": "streams", "params": {}, "input": ["a"], "output": [1, 2], "result": false},
+                    {"name": "fails", "params": {}, "input": [], "output": [], "error": {"code": 1}},
+                ],
+            },
+        });
+        it["components"] = json!({"schemas": {
+            "Greeting": {"type": "object", "required": ["text"], "properties": {
+                "text": {"type": "string", "description": "What is said.", "minLength": 1}, "at": {"type": "string"}}},
+            "Mood": {"description": "How one is.", "oneOf": [{"const": "glad", "description": "Fine."}, {"const": "sad"}]},
+        }});
+        it["x-plugline"]["provides"][0]["types"] = json!(["short", "long"]);
+        it["x-plugline"]["requires"] = json!([{"contract": "other", "version": "1.2.0"}]);
+        it["x-plugline"]["config"] = json!({"required": ["token"], "properties": {
+            "token": {"type": "string", "writeOnly": true}, "depth": {"type": "integer", "default": 3}}});
+    })
+}
+
+#[test]
+fn text_and_markdown_have_all_that_a_manifest_says() {
+    for (format, parts) in [
+        (
+            "text",
+            &[
+                "\n  requires other 1.2.0\n  several processes at once\n",
+                "\nprovides one 1.0.0 (short, long)\n",
+                "  one.go(mood: Mood, times?: integer, none?: never, pair?: [integer, string]) → boolean\n",
+                "\n      times  (≥ 1, ≤ 9, default 2)\n",
+                "\n      returns  How it went.\n",
+                "\n      output: stream of integer  (≥ 0)\n      idempotent\n",
+                "\n      error 1 No: no; data: {left?: integer}\n",
+                "\n      example short: mood=glad → true\n",
+                "\n      example streams: ← \"a\" → 1 2, then false\n",
+                "\n      example fails: ← no items → no items, then error 1\n",
+                "\nconfig\n      depth?: integer  (default 3)\n      token: string  (secret)\n",
+                "\n  Greeting\n      at?: string\n      text: string  What is said. (characters: at least 1)\n",
+                "\n  Mood: \"glad\" | \"sad\"\n      How one is.\n      \"glad\"  Fine.\n",
+            ][..],
+        ),
+        (
+            "markdown",
+            &[
+                "\n- requires other 1.2.0\n- several processes at once\n",
+                "\n- `times`  (`≥ 1`, `≤ 9`, `default 2`)\n",
+                "\n- error 1 No: no; data: `{left?: integer}`\n",
+                "\n- example streams: `← \"a\" → 1 2, then false`\n",
+                "\n## config\n\n- `depth?: integer`  (`default 3`)\n",
+                "\n### `Mood: \"glad\" | \"sad\"`\n> How one is.\n\n- `\"glad\"`  Fine.\n",
+            ],
+        ),
+        (
+            "html",
+            &["data: <code>{left?: integer}</code>", "<code>never</code>", "<code>[integer, string]</code>"],
+        ),
+    ] {
+        let page = described(&everything(), format);
+        for part in parts {
+            assert!(page.contains(part), "{format}: {part}\n{page}");
+        }
+    }
+}
+
+#[test]
+fn code_in_markdown_ends_where_it_ends() {
+    let manifest = one_method(|it| {
+        it["methods"][0]["params"] =
+            json!([{"name": "`a`", "description": "d", "schema": {"enum": ["x``y"]}}]);
+    });
+    let page = described(&manifest, "markdown");
+    assert!(page.contains("### ```one.go(`a`?: \"x``y\") → null```\n"), "{page}");
+    assert!(page.contains("- `` `a` ``  d\n"), "{page}");
+}
+
 /// Replaces every text of a manifest by one that is markup.
 fn hostile(value: &mut Value) {
     const MARKUP: &str = "</style></script><script>alert(1)</script><img src=x onerror=alert(2)>\" onload='x' \u{202e}\u{1b}[2J&lt;";
