@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plugline_host::{Call, CallOptions, Error, Launch, Plugin};
 use plugline_protocol::contract::{
-    Document, Example, Fault, Manifest, Method, Part, ValueFaults, same, seed_of,
+    Document, ErrorSet, Example, Fault, Manifest, Method, Part, ValueFaults, same, seed_of,
 };
 use plugline_protocol::wire::ErrorCode;
 use plugline_sdk::testing::MockCallback;
@@ -307,6 +307,16 @@ impl Trial<'_> {
                     let what =
                         format!("{} refuses {params}, which its schemas let through: {error}", method.name);
                     faults.push(fault(at, "CONTRACT-11", what, "say in the schema what is refused"));
+                }
+                // One that declares `any` relays what its callbacks were answered, such an error too.
+                Err(error)
+                    if error.remote().is_some_and(|it| it.code == ErrorCode::InternalError)
+                        && matches!(method.plugline.errors, ErrorSet::Declared(_)) =>
+                {
+                    let params = shown(&Value::Object(params));
+                    let what = format!("{} cannot be called with {params}: {error}", method.name);
+                    let remedy = "let the handler return a result, or an error that the contract declares";
+                    faults.push(fault(at, "ERR-4", what, remedy));
                 }
                 _ => self.declared(at, method, &called, faults),
             }

@@ -239,6 +239,52 @@ fn who_reads_a_document_follows_its_references() {
 }
 
 #[test]
+fn a_plugin_whose_handlers_fail_at_made_up_params_is_found_out() {
+    let documents = Documents::new();
+    let script = documents.0.path().join("fails.py");
+    let method = |name: &str, errors: Value| {
+        json!({"name": name, "paramStructure": "by-name",
+               "params": [{"name": "x", "required": true, "schema": {"type": "integer"}}],
+               "result": {"name": "result", "schema": {"type": "null"}}, "x-plugline": {"errors": errors}})
+    };
+    // What relays may be answered so by what it calls.
+    let document = json!({
+        "openrpc": "1.3.2", "info": {"title": "fails", "version": "1.0.0"},
+        "methods": [method("f.fail", json!([])), method("f.relay", json!("any"))],
+        "x-plugline": {"protocol": [1], "provides": [{"contract": "f", "version": "1.0.0"}], "requires": [],
+                       "config": {}, "hostMethods": [], "instances": "many"},
+    });
+    let body = r#"
+import json, sys
+MANIFEST = json.loads(sys.argv[1])
+HELLO = {"protocolVersion": 1, "plugin": {"name": "fails", "version": "1.0.0"},
+         "provides": MANIFEST["x-plugline"]["provides"]}
+RPC = {"rpc.discover": MANIFEST, "rpc.initialize": HELLO, "rpc.ping": {}, "rpc.shutdown": None}
+for line in sys.stdin:
+    message = json.loads(line)
+    method = message["method"]
+    answer = {"jsonrpc": "2.0", "id": message["id"]}
+    if method in RPC:
+        answer["result"] = RPC[method]
+    elif message["params"].keys() - {"_meta"} != {"x"}:
+        answer["error"] = {"code": -32602, "message": "params", "data": {"errors": []}}
+    else:
+        answer["error"] = {"code": -32603, "message": "it panicked"}
+    print(json.dumps(answer), flush=True)
+"#;
+    fs::write(&script, body).unwrap();
+    let command = format!("python3 -B '{}' '{document}'", script.display());
+    let check = ["contract", "check", "--command", &command];
+    assert_eq!(report(0, &check)["faults"], json!([]));
+    let seen = report(1, &[&check[..], &["--generate", "2"]].concat());
+    assert_eq!(seen["generated"], 4, "{seen}");
+    let found = |fault: &Value| fault["at"] == "/methods/0" && fault["rule"] == "ERR-4";
+    let faults = seen["faults"].as_array().unwrap();
+    assert!(faults.len() == 2 && faults.iter().all(found), "{seen:#}");
+    assert!(faults[0]["what"].as_str().unwrap().contains("it panicked"), "{seen:#}");
+}
+
+#[test]
 fn a_version_that_does_not_tell_of_its_changes_exits_with_one() {
     let documents = Documents::new();
     let old = documents.file("old.json", &users());
