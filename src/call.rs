@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use plugline_host::{CallOptions, Kind, Launch, OutputStream, Plugin, Progress, Validation};
+use plugline_host::{CallOptions, Error, Kind, Launch, OutputStream, Plugin, Progress, Validation, escape};
+use plugline_protocol::wire::ErrorCode;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -12,8 +13,8 @@ use crate::arguments::Request;
 use crate::events;
 use crate::failure::Failure;
 use crate::input::Source;
-use crate::output::{self, Reader};
-use crate::streams::Streams;
+use crate::output::{self, Format, Reader};
+use crate::streams::{self, Streams};
 
 /// Call one method of a plugin.
 #[derive(Args)]
@@ -32,7 +33,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    pub(crate) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self, format: Format) -> Result<(), Failure> {
         if self.input == Some(Source::StandardInput) && self.request.takes_standard_input() {
             return Err(Failure::Usage("standard input is either the params or the input".into()));
         }
@@ -42,7 +43,12 @@ impl Call {
             false => launch.validate(Validation::Offered),
         };
         let (plugin, method, params, options) = ready.start(checked)?;
-        let called = call(&plugin, &method, &params, options, self.input.as_ref());
+        let called = match call(&plugin, &method, &params, options, self.input.as_ref()) {
+            Err(Failure::Plugin(fault)) if is_notification(&plugin, &method, &fault, options) => {
+                notify(&plugin, &method, &params, options, format)
+            }
+            called => called,
+        };
         events::stop(&plugin, called)
     }
 }
@@ -69,6 +75,32 @@ fn call(
     bar.0.finish_and_clear();
     events::show(plugin);
     called
+}
+
+/// Whether there is no such method because it is a notification. The manifest is asked only now: a call of a method costs
+/// no question.
+fn is_notification(plugin: &Plugin, method: &str, fault: &Error, options: CallOptions) -> bool {
+    fault.remote().is_some_and(|error| error.code == ErrorCode::MethodNotFound)
+        && streams::declared(plugin, method, options).is_some_and(|it| it.result.is_none())
+}
+
+/// Sends a notification, and waits until it was handled, which it is before a request that follows it: a plugin that dies
+/// of it is told of.
+fn notify(
+    plugin: &Plugin,
+    method: &str,
+    params: &Map<String, Value>,
+    options: CallOptions,
+    format: Format,
+) -> Result<(), Failure> {
+    plugin.notify(method, params)?;
+    let ping = plugin.begin("rpc.ping", &(), options)?;
+    events::beside(plugin, &ProgressBar::hidden(), || ping.wait::<Value>())?;
+    output::note(&format!("{} is a notification: it was sent, and has no answer", escape(method.as_bytes())));
+    match format {
+        Format::Text => Ok(()),
+        Format::Json => output::print("null\n"),
+    }
 }
 
 type Stream = OutputStream<Box<RawValue>, Box<RawValue>>;
@@ -151,7 +183,7 @@ impl Bar {
             None => self.0.set_position(progress.progress.max(0.0) as u64),
         }
         if let Some(message) = &progress.message {
-            self.0.set_message(plugline_host::escape(message.as_bytes()));
+            self.0.set_message(escape(message.as_bytes()));
         }
     }
 }

@@ -126,7 +126,7 @@ fn main() -> ExitCode {
     let success = |()| ExitCode::SUCCESS;
     let done = match cli.command {
         Command::Demo(demo) => demo.run().map(success),
-        Command::Call(call) => call.run().map(success),
+        Command::Call(call) => call.run(format).map(success),
         Command::Bench(bench) => bench.run(format).map(success),
         Command::Describe(describe) => describe.run().map(success),
         Command::List(list) => list.run(format).map(success),

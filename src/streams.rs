@@ -1,6 +1,13 @@
 //! Which streams a method has, from the plugin's manifest.
 
 use plugline_host::{CallOptions, Document, Plugin, RunningCall};
+use plugline_protocol::contract::Method;
+
+/// What the plugin's manifest says of a method of its own.
+pub(crate) fn declared(plugin: &Plugin, method: &str, options: CallOptions) -> Option<Method> {
+    let manifest = plugin.begin("rpc.discover", &(), options).and_then(RunningCall::wait::<Document>);
+    manifest.ok()?.methods.into_iter().find(|it| it.name == method)
+}
 
 /// Which streams a method has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,10 +26,8 @@ impl Streams {
         if plugin.hello().capabilities.streams.is_none() {
             return Self::None;
         }
-        let manifest = plugin.begin("rpc.discover", &(), options).and_then(RunningCall::wait::<Document>);
-        let declared =
-            manifest.ok().and_then(|manifest| manifest.methods.into_iter().find(|it| it.name == method));
-        match declared.map(|method| (method.plugline.output, method.plugline.input)) {
+        match declared(plugin, method, options).map(|method| (method.plugline.output, method.plugline.input))
+        {
             None => Self::Unknown,
             Some((None, None)) => Self::None,
             Some((Some(_), None)) => Self::Output,

@@ -450,6 +450,46 @@ fn a_plugin_that_does_not_answer_describe_in_time_is_given_longer_by_its_own_opt
 }
 
 #[test]
+fn a_notification_is_sent_as_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace");
+    let plain = folder.path().join("plain.json");
+    let manifest = serde_json::json!({
+        "openrpc": "1.3.2", "info": {"title": "plain", "version": "1.0.0"},
+        "methods": [{"name": "demo.note", "paramStructure": "by-name",
+                     "params": [{"name": "text", "required": true, "schema": {"type": "string"}}]}],
+        "components": {"schemas": {}},
+        "x-plugline": {"protocol": [1], "provides": [{"contract": "demo", "version": "1.0.0"}], "requires": [],
+                       "config": {"type": "object"}, "hostMethods": [], "instances": "many"},
+    });
+    fs::write(&plain, manifest.to_string()).unwrap();
+    // One with streams, and one without.
+    for command in [demo(), format!("'{PLUGLINE}' mock '{}'", plain.display())] {
+        let words =
+            ["call", "--command", &command, "--trace", trace.to_str().unwrap(), "demo.note", "text=hello"];
+        for (options, printed) in [(&[][..], ""), (&["--json"], "null\n")] {
+            let output = plugline(&[options, &words].concat());
+            let said = stderr(&output);
+            assert_eq!(
+                (output.status.code(), stdout(&output).as_str()),
+                (Some(0), printed),
+                "{command}: {said}"
+            );
+            assert!(said.contains("demo.note is a notification"), "{command}: {said}");
+            let lines = fs::read_to_string(&trace).unwrap();
+            let sent =
+                lines.lines().filter(|line| line.contains("\"demo.note\"") && !line.contains("\"id\""));
+            assert!(sent.filter(|line| line.contains("hello")).count() >= 1, "{command}: {lines}");
+        }
+        assert_eq!(
+            failure(3, &["call", "--command", &command, "demo.note", "text:=7"])["kind"],
+            "invalid_request"
+        );
+        assert_eq!(failure(1, &["call", "--command", &command, "demo.none"])["code"], -32601);
+    }
+}
+
+#[test]
 fn streams_are_json_lines() {
     let call = |args: &[&str]| {
         let output = plugline(&[&["call", "--command", &demo()], args].concat());
