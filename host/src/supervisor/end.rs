@@ -60,7 +60,10 @@ impl Supervisor {
         let leaving = Arc::clone(&live);
         let leave = move || {
             this.drain(&leaving, leaving.instance().timeouts.grace);
-            leaving.instance().broken();
+            // Who stops all gives its calls their grace.
+            if this.lock().stage != Stage::Stopped {
+                leaving.instance().broken();
+            }
         };
         if std::thread::Builder::new().name("plugline-leave".into()).spawn(leave).is_err() {
             live.instance().process.signal(Signal::Kill);
@@ -73,7 +76,8 @@ impl Supervisor {
         let mut state = self.lock();
         loop {
             let left = live.load();
-            if left == 0 || live.is_lost() || deadline <= Instant::now() {
+            // Where all are stopped, the ladder has its own time for those calls.
+            if left == 0 || live.is_lost() || state.stage == Stage::Stopped || deadline <= Instant::now() {
                 return left;
             }
             state = self.wait(state, Some(deadline));

@@ -60,6 +60,7 @@ impl Supervisor {
                 stage: Stage::Open,
                 flights: 0,
                 beside: Vec::new(),
+                replaced: Vec::new(),
                 closing: super::stop::Closing::default(),
                 wakers: std::collections::HashMap::new(),
                 next_waker: 0,

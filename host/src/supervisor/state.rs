@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) flights: usize,
     /// What a swap starts beside what serves.
     pub(super) beside: Vec<Arc<Flight>>,
+    /// Those that others took over from, until their processes are gone.
+    pub(super) replaced: Vec<Arc<Live>>,
     /// What was there when the user stopped it.
     pub(super) closing: Closing,
     /// Tasks that wait for an instance.
@@ -164,6 +166,17 @@ impl State {
             .iter()
             .filter_map(|place| match &place.phase {
                 Phase::Up(live) => Some(Arc::clone(live)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The instances that leave; their processes are not gone yet.
+    pub(super) fn leaving(&self) -> Vec<Arc<Live>> {
+        self.places
+            .iter()
+            .filter_map(|place| match &place.phase {
+                Phase::Leaving(live, _) => Some(Arc::clone(live)),
                 _ => None,
             })
             .collect()

@@ -127,6 +127,7 @@ impl Supervisor {
         let starting = |flight: &Flight| flight.starting.get().and_then(Weak::upgrade);
         let mut closing = Closing::default();
         closing.starting.extend(state.beside.iter().filter_map(|flight| starting(flight)));
+        closing.serving.append(&mut state.replaced);
         for place in &mut state.places {
             match std::mem::replace(&mut place.phase, Phase::Empty) {
                 Phase::Up(live) | Phase::Leaving(live, _) => {

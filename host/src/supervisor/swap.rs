@@ -122,7 +122,10 @@ impl Supervisor {
         }
         state.generation += 1;
         state.launch = Arc::clone(launch);
-        let old = state.live();
+        let mut old = state.live();
+        // Their places are taken, too.
+        old.extend(state.leaving());
+        state.replaced.extend(old.iter().cloned());
         let plugin = started[0].1.plugin.hello().plugin.clone();
         let mut new = Vec::new();
         let taken = |place: &usize| !matches!(state.places[*place].phase, Phase::Empty);
@@ -154,6 +157,7 @@ impl Supervisor {
             state.stage = Stage::Held;
             state.generation += 1;
             let old = state.live();
+            state.replaced.extend(old.iter().cloned());
             let was_used = state.places.iter().any(|place| !matches!(place.phase, Phase::Empty));
             for place in &mut state.places {
                 if !matches!(place.phase, Phase::Leaving(..)) {
@@ -263,7 +267,10 @@ impl Supervisor {
         let left = |live: &Arc<Live>| self.drain(live, deadline.saturating_duration_since(Instant::now()));
         let cut_off = old.iter().map(left).sum();
         let instances: Vec<_> = old.iter().map(|live| Arc::clone(live.instance())).collect();
-        (super::stop::stop_instances(&instances), cut_off)
+        let stopped = super::stop::stop_instances(&instances);
+        // What another swap replaces is not gone.
+        self.lock().replaced.retain(|live| !old.iter().any(|gone| Arc::ptr_eq(gone, live)));
+        (stopped, cut_off)
     }
 
     /// Waits until no process of it is left that was leaving or starting.

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use plugline_host::{Decision, Error, Kind, Launch, Old, Supervised, Supervision};
+use plugline_host::{Decision, Error, Kind, Launch, Old, Supervised, Supervision, stop_all};
 use plugline_sdk::{Context, contract};
 use serde_json::json;
 
 use super::contract::{Mortal, MortalClient};
 use super::{Traces, decision, eager, kill, pool, running};
-use crate::support::{eventually, kind};
+use crate::support::{eventually, is_gone, kind};
 
 const CALLERS: u64 = 16;
 
@@ -260,4 +260,25 @@ fn one_that_is_stopped_is_not_swapped() {
     let fault = plugin.swap(named(&traces, "3.0.0")).unwrap_err();
     assert!(matches!(fault.old, Old::Stopped), "{fault:?}");
     assert_eq!(fault.cause.kind(), Kind::Closed);
+}
+
+#[test]
+fn what_drains_is_stopped_with_the_rest() {
+    let traces = Traces::new();
+    for launch in [named, many] {
+        let plugin = launch(&traces, "1.0.0").timeouts(super::hurried()).supervise(eager());
+        let client: MortalClient = plugin.client().unwrap();
+        let old = client.pid().unwrap();
+        std::thread::scope(|scope| {
+            let held = scope.spawn(|| client.hold(&Context::new(), "/never"));
+            eventually("it is in flight", || plugin.in_flight() == 1);
+            let swap = scope.spawn(|| plugin.swap(launch(&traces, "2.0.0").timeouts(super::hurried())));
+            eventually("the old one takes no more", || running(&plugin) != [old]);
+            stop_all([&plugin], Duration::ZERO);
+            assert!(is_gone(old), "all are stopped, and it lives");
+            assert!(held.join().unwrap().is_err());
+            // Whether it took over before that or not.
+            let _either = swap.join().unwrap();
+        });
+    }
 }
