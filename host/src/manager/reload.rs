@@ -108,8 +108,10 @@ impl Inner {
         }
         let resolution = self.resolve(&entry.meaning, &entry.wishes(), &|found| entry.why_not(found));
         let others: Vec<Candidate> = resolution.map_or_else(|_| Vec::new(), |it| it.candidates);
+        // A file that is installed anew is the same for all that it was installed later.
+        let is_the_same = |candidate: &Candidate| prepare::fingerprint(candidate) == serving.fingerprint;
         let mut others = others.iter().filter(|candidate| !candidate.is_built_in()).peekable();
-        if others.peek().is_none() || others.any(|candidate| candidate == crashed) {
+        if others.peek().is_none() || others.any(is_the_same) {
             // Nothing else would do: its supervisor tries it again after a rest.
             entry.pardon(crashed);
             return;

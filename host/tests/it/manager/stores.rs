@@ -5,6 +5,7 @@ use std::io::Cursor;
 use minisign::KeyPair;
 use plugline_host::package::{PackageName, Sha256};
 use plugline_host::store::{InstallOptions, Source, Store};
+use plugline_host::{Decision, EventKind};
 
 use super::*;
 
@@ -202,4 +203,38 @@ fn what_runs_keeps_its_files_and_what_has_ended_does_not() {
     stop(&manager);
     installed();
     assert_eq!(in_use(), 0);
+}
+
+#[test]
+fn a_crash_loop_of_what_a_file_says_is_not_begun_anew() {
+    let bench = Bench::new();
+    let store = Store::at(bench.at("store")).unwrap();
+    bench.package("made", "users", "1.0.0", &json!({"leave": 3}));
+    let made = bench.at("made");
+    let driver = format!(
+        "[plugins.users]\ndriver = \"file://{}\"\n\
+         restart = {{ backoff = \"1ms\", backoff_most = \"2ms\", crashes = 3, rest = \"1h\" }}",
+        made.display()
+    );
+    let manager = open(&bench, &store, &driver);
+    let users: RepositoryClient = manager.client("users").unwrap();
+    eventually("it loops", || {
+        let _lost = users.about();
+        manager.events().try_iter().any(|event| {
+            let kind = event.kind;
+            matches!(kind, ManagerEventKind::Plugin(EventKind::Supervision(Decision::CrashLoop { .. })))
+        })
+    });
+    eventually("it was looked for something else", || rolling_back() == 0);
+    let is_rollback = |event: ManagerEvent| matches!(event.kind, ManagerEventKind::RolledBack { .. });
+    assert!(!manager.events().try_iter().any(is_rollback));
+    assert_eq!(bench.started(), 3);
+    stop(&manager);
+}
+
+/// How many threads look for something else than what crashes.
+fn rolling_back() -> usize {
+    let threads = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
+    names.filter(|name| name.starts_with("plugline-rollba")).count()
 }
