@@ -143,13 +143,6 @@ impl Inner {
         if now.as_secs().saturating_sub(release.installed) > FRESH.as_secs() {
             return Ok(false);
         }
-        let Some(plugin) = store.plugin(&name)? else { return Ok(false) };
-        // Only from what is current, and not to something newer that was rolled back before.
-        let older = plugin.previous().is_some_and(|previous| previous.version <= release.version);
-        if plugin.current != release.hash || !older {
-            return Ok(false);
-        }
-        store.rollback(&name, &mut |_| {})?;
-        Ok(true)
+        store.rollback_from(&name, &release.hash)
     }
 }

@@ -106,17 +106,44 @@ impl Store {
     ) -> Result<StoredPlugin, StoreError> {
         self.installed(name)?;
         let lock = self.changing(watch)?;
-        let mut plugin = self.installed(name)?;
-        let previous = plugin.previous().ok_or_else(|| StoreError::NoPrevious { name: name.clone() })?;
+        let plugin = self.installed(name)?;
+        self.go_back(plugin, &lock, watch)
+    }
+
+    /// The same, if that release is current, and what was before is not something newer that was rolled back; says whether
+    /// it was done. Of several hosts that find the release wanting, one goes back.
+    pub(crate) fn rollback_from(&self, name: &PackageName, hash: &Sha256) -> Result<bool, StoreError> {
+        let is_newest = |plugin: &StoredPlugin| {
+            let version = &plugin.current().version;
+            plugin.current == *hash && plugin.previous().is_some_and(|previous| previous.version <= *version)
+        };
+        let there = || Ok::<_, StoreError>(self.plugin(name)?.filter(is_newest));
+        // Nothing is waited for where there is nothing to do.
+        if there()?.is_none() {
+            return Ok(false);
+        }
+        let lock = self.changing(&mut |_| {})?;
+        let Some(plugin) = there()? else { return Ok(false) };
+        self.go_back(plugin, &lock, &mut |_| {}).map(|_| true)
+    }
+
+    fn go_back(
+        &self,
+        mut plugin: StoredPlugin,
+        lock: &Lock,
+        watch: &mut dyn FnMut(Step<'_>),
+    ) -> Result<StoredPlugin, StoreError> {
+        let previous =
+            plugin.previous().ok_or_else(|| StoreError::NoPrevious { name: plugin.name.clone() })?;
         self.verify(previous)?;
         let current = previous.hash.clone();
         plugin.previous = Some(std::mem::replace(&mut plugin.current, current));
         plugin.sort();
-        let stage = Stage::new(&self.place, &lock)?;
+        let stage = Stage::new(&self.place, lock)?;
         watch(Step::Staged);
         self.record(&plugin, &stage, watch)?;
         drop(stage);
-        sweep(self, &lock, watch)?;
+        sweep(self, lock, watch)?;
         Ok(plugin)
     }
 }

@@ -238,3 +238,39 @@ fn rolling_back() -> usize {
     let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
     names.filter(|name| name.starts_with("plugline-rollba")).count()
 }
+
+#[test]
+fn of_two_hosts_that_find_a_release_crash_one_takes_it_back() {
+    alone(
+        "manager::stores::of_two_hosts_that_find_a_release_crash_one_takes_it_back",
+        |command| command,
+        || {
+            let bench = Bench::new();
+            let store = Store::at(bench.at("store")).unwrap();
+            install(&bench, &store, "1.0.0", &json!({}));
+            install(&bench, &store, "2.0.0", &json!({"leave": 3}));
+            let settings =
+                "[plugins.users]\nrestart = { backoff = \"1ms\", backoff_most = \"2ms\", crashes = 3 }";
+            let managers = [open(&bench, &store, settings), open(&bench, &store, settings)];
+            // Somebody changes the store meanwhile.
+            let lock = fs::File::open(bench.at("store/lock")).unwrap();
+            rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+            let all: Vec<RepositoryClient> =
+                managers.iter().map(|manager| manager.client("users").unwrap()).collect();
+            eventually("both are about to take it back", || {
+                all.iter().for_each(|users| drop(users.about()));
+                rolling_back() == 2
+            });
+            // Long enough to have looked what is current, and to wait for the lock.
+            std::thread::sleep(crate::support::SHORT);
+            drop(lock);
+            for manager in &managers {
+                event(manager, "another takes over", |event| {
+                    matches!(event.kind, ManagerEventKind::RolledBack { .. }).then_some(())
+                });
+            }
+            assert_eq!(current(&store), "1.0.0");
+            managers.iter().for_each(stop);
+        },
+    );
+}
