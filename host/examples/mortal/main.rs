@@ -5,6 +5,7 @@
 //! - `MORTAL_LOCK`: a file that it locks as long as it lives; where another has it, it ends with status 9.
 //! - `MORTAL_WAIT`: a file that has to be there before it shakes hands; `MORTAL_FAIL`: one that keeps it from starting.
 //! - `MORTAL_REFUSE`: why it declines.
+//! - `MORTAL_LEAVE`: a file that has to be there before it ends; another with `.awaited` to its name says that it waits.
 
 mod contract;
 
@@ -148,6 +149,10 @@ fn main() -> ExitCode {
     .serve();
     if let Some(file) = variable("COUNTS") {
         append(&file, &COUNTED.load(Ordering::Relaxed).to_string());
+    }
+    if let Some(file) = variable("LEAVE") {
+        append(&format!("{file}.awaited"), "here");
+        wait_for(&file, || Ok(())).expect("nothing cancels it");
     }
     code
 }

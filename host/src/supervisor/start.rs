@@ -2,7 +2,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use plugline_protocol::contract::{Document, Wanted, compatible};
@@ -54,7 +54,7 @@ impl Supervisor {
     }
 
     pub(super) fn begin_start(&self, state: &mut State, place: usize, attempt: u32) {
-        let flight = self.flight(state, Flight { attempt, ..Flight::default() });
+        let flight = self.flight(state, Flight { attempt, place: Some(place), ..Flight::default() });
         state.places[place].phase = Phase::Starting(Arc::clone(&flight));
         let (this, launch) = (self.this(), Arc::clone(&state.launch));
         let fly = {
@@ -87,14 +87,14 @@ impl Supervisor {
     }
 
     /// Starts an instance; nothing, where nobody wants it any more before it began. To be followed by
-    /// [`land`](Self::land).
-    pub(super) fn fly(&self, launch: &Launch, flight: &Flight) -> Option<Result<Landed, Error>> {
+    /// [`take_up`](Self::take_up) or [`clear_away`](Self::clear_away).
+    pub(super) fn fly(&self, launch: &Launch, flight: &Arc<Flight>) -> Option<Result<Landed, Error>> {
         {
             let mut state = self.lock();
             if state.stage == Stage::Stopped || state.generation != flight.generation {
                 return None;
             }
-            state.flights += 1;
+            state.flights.push(Arc::clone(flight));
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| self.bring_up(launch, flight)));
         Some(outcome.unwrap_or_else(|_| {
@@ -121,7 +121,7 @@ impl Supervisor {
         self.check_relied_on(&plugin, manifest.as_deref())?;
         let wanted = self.settings.instances.get();
         if wanted > 1 && is_one(manifest.as_deref()) {
-            if !flight.on_trial {
+            if flight.place.is_some() {
                 self.lock().manifest = manifest;
             }
             return Err(Error::OneInstance { command: launch.name(), wanted });
@@ -146,7 +146,7 @@ impl Supervisor {
 
     /// Whether it has what clients were made for.
     fn check_relied_on(&self, plugin: &Plugin, manifest: Option<&Document>) -> Result<(), Error> {
-        let relied_on: Vec<_> = self.lock().relied_on.iter().filter_map(std::sync::Weak::upgrade).collect();
+        let relied_on: Vec<_> = self.lock().relied_on.iter().filter_map(Weak::upgrade).collect();
         for relied in relied_on {
             let wanted =
                 Wanted { contract: relied.contract, version: relied.version, document: &relied.document };
@@ -181,22 +181,20 @@ impl Supervisor {
 
     fn landed(&self, place: usize, flight: &Arc<Flight>, outcome: Result<Landed, Error>) {
         let mut state = self.lock();
-        state.flights -= 1;
         let is_wanted = state.stage != Stage::Stopped
             && state.generation == flight.generation
             && matches!(&state.places[place].phase, Phase::Starting(mine) if Arc::ptr_eq(mine, flight));
         if !is_wanted {
-            self.tell_all(&mut state);
             drop(state);
-            // What started is stopped, without anybody waiting for that.
-            return drop(outcome);
+            drop(outcome);
+            return self.clear_away(flight);
         }
         match outcome {
             Ok(landed) => {
                 let live = self.take_up(&mut state, place, flight, landed);
                 if self.settings.instances.get() > 1 {
-                    let empty = |place: &usize| matches!(state.places[*place].phase, Phase::Empty);
-                    let empty: Vec<usize> = (0..state.places.len()).filter(empty).collect();
+                    let mut empty = state.free(Instant::now());
+                    empty.retain(|place| matches!(state.places[*place].phase, Phase::Empty));
                     empty.into_iter().for_each(|place| self.begin_start(&mut state, place, 0));
                 }
                 self.publish(&mut state);
@@ -204,9 +202,31 @@ impl Supervisor {
                 self.already_ended(&live);
             }
             Err(fault) => {
+                // Who waits is told at once, however long its process takes to go.
                 self.not_started(&mut state, place, flight, fault);
                 self.publish(&mut state);
+                drop(state);
+                self.clear_away(flight);
             }
+        }
+    }
+
+    /// What began is not to serve: waits until its process is reaped. Until then none starts in its place.
+    pub(super) fn clear_away(&self, flight: &Arc<Flight>) {
+        // Whoever let go of it has it stopped.
+        if let Some(instance) = flight.starting.get().and_then(Weak::upgrade) {
+            instance.stop_later();
+            instance.stop();
+        }
+        let mut state = self.lock();
+        state.flights.retain(|other| !Arc::ptr_eq(other, flight));
+        if flight.place.is_some() {
+            self.vacant_at(&state, Instant::now());
+        }
+        self.tell_all(&mut state);
+        drop(state);
+        if let (Some(place), Some(())) = (flight.place, flight.overdue.get()) {
+            self.due(place);
         }
     }
 
@@ -216,7 +236,7 @@ impl Supervisor {
         &self,
         state: &mut State,
         place: usize,
-        flight: &Flight,
+        flight: &Arc<Flight>,
         Landed { plugin, manifest }: Landed,
     ) -> Arc<Live> {
         let live = Arc::new(Live::new(flight.number, plugin, manifest.as_deref(), &self.this()));
@@ -224,6 +244,7 @@ impl Supervisor {
             let restarted = Decision::Restarted { pid: live.plugin.id(), attempt: flight.attempt };
             self.tell(flight.number, restarted);
         }
+        state.flights.retain(|other| !Arc::ptr_eq(other, flight));
         state.manifest = manifest;
         state.places[place].history.up(Instant::now());
         state.places[place].phase = Phase::Up(Arc::clone(&live));
@@ -309,6 +330,10 @@ impl Supervisor {
             && *until <= Instant::now()
         {
             let attempt = *attempt;
+            if let Some(there) = state.flight_of(place) {
+                there.overdue.get_or_init(|| ());
+                return;
+            }
             self.begin_start(&mut state, place, attempt);
             self.tell_all(&mut state);
         }

@@ -30,10 +30,8 @@ pub(super) struct State {
     /// The contracts that clients were made for; those of clients that are gone do not count.
     pub(super) relied_on: Vec<Weak<Relied>>,
     pub(super) stage: Stage,
-    /// How many starts have begun and are under way.
-    pub(super) flights: usize,
-    /// What a swap starts beside what serves.
-    pub(super) beside: Vec<Arc<Flight>>,
+    /// The starts that have begun: until what came of each serves, or its process is gone.
+    pub(super) flights: Vec<Arc<Flight>>,
     /// Those that others took over from, until their processes are gone.
     pub(super) replaced: Vec<Arc<Live>>,
     /// What was there when the user stopped it.
@@ -135,9 +133,11 @@ pub(super) struct Flight {
     pub(super) generation: u64,
     /// How many failures in a row led to it; 0 where none did.
     pub(super) attempt: u32,
-    /// Whether a swap tries it, which may be something else than what serves.
-    pub(super) on_trial: bool,
+    /// Where it is to serve; nowhere yet where a swap tries it, which may be something else than what serves.
+    pub(super) place: Option<usize>,
     pub(super) failed: OnceLock<Error>,
+    /// It failed, and the next is due in its place once it is gone.
+    pub(super) overdue: OnceLock<()>,
     /// What is started, once there is a process: whoever stops all stops it.
     pub(super) starting: OnceLock<Weak<Instance>>,
 }
@@ -194,7 +194,7 @@ impl State {
         let startable = self.free(now);
         let mut resting: Option<(Instant, &Arc<Live>)> = None;
         let mut failed: Option<Error> = None;
-        for place in &self.places {
+        for (index, place) in self.places.iter().enumerate() {
             match &place.phase {
                 // One that is up and takes no call is about to be told of.
                 Phase::Up(_) | Phase::Leaving(..) => under_way = true,
@@ -202,14 +202,15 @@ impl State {
                     under_way = true;
                     flight.get_or_insert_with(|| Arc::clone(starting));
                 }
-                Phase::Empty => {}
-                free if free.is_free(now) => {}
-                Phase::Resting { until, last: Last::Ended(last), .. } => {
+                _ if startable.contains(&index) => {}
+                Phase::Resting { until, last: Last::Ended(last), .. } if *until > now => {
                     if resting.is_none_or(|(other, _)| *until < other) {
                         resting = Some((*until, last));
                     }
                 }
                 Phase::Resting { last: Last::NotStarted(fault), .. } => failed = Some(fault.clone()),
+                // What began there before is not gone yet.
+                Phase::Empty | Phase::Resting { .. } => under_way = true,
                 Phase::Looping { failures, until } => {
                     failed.get_or_insert_with(|| Error::CrashLoop {
                         command: self.launch.name(),
@@ -234,7 +235,19 @@ impl State {
 
     /// The places where an instance may be started.
     pub(super) fn free(&self, now: Instant) -> Vec<usize> {
-        (0..self.places.len()).filter(|place| self.places[*place].phase.is_free(now)).collect()
+        let is_free =
+            |place: &usize| self.places[*place].phase.is_free(now) && self.flight_of(*place).is_none();
+        (0..self.places.len()).filter(is_free).collect()
+    }
+
+    /// What began in a place, and neither serves nor is gone.
+    pub(super) fn flight_of(&self, place: usize) -> Option<&Arc<Flight>> {
+        self.flights.iter().find(|flight| flight.place == Some(place))
+    }
+
+    /// The processes that start.
+    pub(super) fn starting(&self) -> impl Iterator<Item = Arc<Instance>> {
+        self.flights.iter().filter_map(|flight| flight.starting.get().and_then(Weak::upgrade))
     }
 
     /// The place of an instance that serves or leaves.

@@ -1,15 +1,15 @@
 //! All go: of one plugin, or of many by a deadline.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use super::decision::Decision;
 use super::handle::Supervised;
 use super::live::Live;
 use super::roster::Supervisor;
-use super::state::{Flight, Phase, Stage};
+use super::state::{Phase, Stage};
 use crate::ladder::Stopped;
 use crate::plugin::Instance;
 use crate::process::Signal;
@@ -120,13 +120,17 @@ impl Supervisor {
     fn close(&self) -> Vec<Arc<Instance>> {
         let mut state = self.lock();
         if state.stage == Stage::Stopped {
+            // A start that had begun has a process by now.
+            for instance in state.starting().collect::<Vec<_>>() {
+                if !state.closing.starting.iter().any(|known| Arc::ptr_eq(known, &instance)) {
+                    state.closing.starting.push(instance);
+                }
+            }
             return state.closing.instances();
         }
         state.stage = Stage::Stopped;
         state.launch.give_up();
-        let starting = |flight: &Flight| flight.starting.get().and_then(Weak::upgrade);
-        let mut closing = Closing::default();
-        closing.starting.extend(state.beside.iter().filter_map(|flight| starting(flight)));
+        let mut closing = Closing { starting: state.starting().collect(), ..Closing::default() };
         closing.serving.append(&mut state.replaced);
         for place in &mut state.places {
             match std::mem::replace(&mut place.phase, Phase::Empty) {
@@ -134,8 +138,7 @@ impl Supervisor {
                     live.usage.retire();
                     closing.serving.push(live);
                 }
-                Phase::Starting(flight) => closing.starting.extend(starting(&flight)),
-                Phase::Empty | Phase::Resting { .. } | Phase::Looping { .. } => {}
+                Phase::Empty | Phase::Starting(_) | Phase::Resting { .. } | Phase::Looping { .. } => {}
             }
         }
         let started = closing.starting.clone();
@@ -151,9 +154,9 @@ impl Supervisor {
     pub(super) fn stop(&self) -> Vec<Stopped> {
         let first = self.lock().stage != Stage::Stopped;
         let stopped = stop_instances(&self.close());
-        // A start that had begun sees that it is not wanted, or its connection end.
+        // A start that had begun sees that it is not wanted, or its connection end; then its process is reaped.
         let mut state = self.lock();
-        while state.flights > 0 {
+        while !state.flights.is_empty() {
             state = self.wait(state, None);
         }
         drop(state);

@@ -11,7 +11,7 @@ use super::decision::Decision;
 use super::live::Live;
 use super::roster::Supervisor;
 use super::start::Landed;
-use super::state::{Flight, Last, Phase, Stage, State, is_one};
+use super::state::{Flight, Last, Phase, Place, Stage, State, is_one};
 use crate::error::Error;
 use crate::ladder::Stopped;
 use crate::launch::Launch;
@@ -67,14 +67,41 @@ impl std::error::Error for SwapError {
     }
 }
 
-/// What is started for a swap, with what it is started by.
-type Started = (Arc<Flight>, Landed);
+/// What is started for a swap, with what it is started by. Where it is let go, its process is waited for, so that there are
+/// no two of what may only be one.
+struct Started {
+    supervisor: Arc<Supervisor>,
+    flight: Arc<Flight>,
+    /// Until it serves.
+    landed: Option<Landed>,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(landed) = self.landed.take() {
+            drop(landed);
+            self.supervisor.clear_away(&self.flight);
+        }
+    }
+}
 
 /// Why a swap beside the old ones came to nothing.
 enum Beside {
     Failed(Error),
     /// Only one instance of the new one may serve.
     OnlyOne,
+}
+
+impl Started {
+    fn landed(&self) -> &Landed {
+        self.landed.as_ref().expect("it is taken by who consumes it")
+    }
+
+    /// From here on it serves: see [`Supervisor::take_up`].
+    fn serve(mut self, state: &mut State, place: usize) -> Arc<Live> {
+        let landed = self.landed.take().expect("it is taken by who consumes it");
+        self.supervisor.take_up(state, place, &self.flight, landed)
+    }
 }
 
 impl Supervisor {
@@ -117,7 +144,10 @@ impl Supervisor {
         if state.stage == Stage::Stopped {
             return Err(Beside::Failed(self.closed(&state, "rpc.initialize")));
         }
-        if started.iter().any(|(_, landed)| is_one(landed.manifest.as_deref())) && !state.live().is_empty() {
+        let is_there =
+            |place: &Place| matches!(place.phase, Phase::Starting(_) | Phase::Up(_) | Phase::Leaving(..));
+        let only_one = |started: &Started| is_one(started.landed().manifest.as_deref());
+        if started.iter().any(only_one) && state.places.iter().any(is_there) {
             return Err(Beside::OnlyOne);
         }
         state.generation += 1;
@@ -126,7 +156,7 @@ impl Supervisor {
         // Their places are taken, too.
         old.extend(state.leaving());
         state.replaced.extend(old.iter().cloned());
-        let plugin = started[0].1.plugin.hello().plugin.clone();
+        let plugin = started[0].landed().plugin.hello().plugin.clone();
         let mut new = Vec::new();
         let taken = |place: &usize| !matches!(state.places[*place].phase, Phase::Empty);
         let mut places: Vec<usize> = (0..state.places.len()).filter(taken).collect();
@@ -135,8 +165,8 @@ impl Supervisor {
         for place in places {
             state.places[place].history.reset();
             state.places[place].phase = Phase::Empty;
-            if let Some((flight, landed)) = started.pop() {
-                new.push(self.take_up(&mut state, place, &flight, landed));
+            if let Some(started) = started.pop() {
+                new.push(started.serve(&mut state, place));
             }
         }
         self.publish(&mut state);
@@ -204,7 +234,9 @@ impl Supervisor {
 
     /// Starts one where none is, and lets it serve.
     fn take_over(&self, launch: &Arc<Launch>) -> Result<Identity, Error> {
-        let started = self.start_beside(launch, 1)?;
+        let started = self.start_beside(launch, 1);
+        // What did not start is gone before another does.
+        let started = started.inspect_err(|_| self.wait_until_none_is_there())?;
         let mut state = self.lock();
         if state.stage == Stage::Stopped {
             return Err(self.closed(&state, "rpc.initialize"));
@@ -212,10 +244,10 @@ impl Supervisor {
         state.stage = Stage::Open;
         state.launch = Arc::clone(launch);
         let mut new = None;
-        for (flight, landed) in started {
-            let plugin = landed.plugin.hello().plugin.clone();
+        for started in started {
+            let plugin = started.landed().plugin.hello().plugin.clone();
             state.places[0].history.reset();
-            new = Some((plugin, self.take_up(&mut state, 0, &flight, landed)));
+            new = Some((plugin, started.serve(&mut state, 0)));
         }
         self.publish(&mut state);
         drop(state);
@@ -230,25 +262,25 @@ impl Supervisor {
         for _ in 0..count {
             let flight = {
                 let mut state = self.lock();
-                let flight = self.flight(&mut state, Flight { on_trial: true, ..Flight::default() });
-                state.beside.push(Arc::clone(&flight));
-                flight
+                self.flight(&mut state, Flight::default())
             };
             let (this, launch, landing) = (self.this(), Arc::clone(launch), landing.clone());
             let start = {
                 let launch = Arc::clone(&launch);
                 move || {
-                    let outcome = this.fly(&launch, &flight).map(|outcome| {
-                        let proved = outcome.and_then(|landed| landed.plugin.ping().map(|_| landed));
-                        let mut state = this.lock();
-                        state.flights -= 1;
-                        this.tell_all(&mut state);
-                        proved
-                    });
                     let stopped = || Err(this.closed(&this.lock(), "rpc.initialize"));
-                    let outcome = outcome.unwrap_or_else(stopped);
-                    // Where one has failed, nobody waits for the others: they are let go.
-                    let _let_go = landing.send(outcome.map(|landed| (flight, landed)));
+                    let outcome = this.fly(&launch, &flight).unwrap_or_else(stopped);
+                    match outcome.and_then(|landed| landed.plugin.ping().map(|_| landed)) {
+                        Ok(landed) => {
+                            let started = Started { supervisor: this, flight, landed: Some(landed) };
+                            // Where one has failed, nobody waits for the others: they are let go.
+                            let _let_go = landing.send(Ok(started));
+                        }
+                        Err(fault) => {
+                            let _heard = landing.send(Err(fault));
+                            this.clear_away(&flight);
+                        }
+                    }
                 }
             };
             if let Err(source) = self.run(&launch, Box::new(start)) {
@@ -256,9 +288,7 @@ impl Supervisor {
             }
         }
         drop(landing);
-        let outcome = landings.iter().take(count).collect();
-        self.lock().beside.clear();
-        outcome
+        landings.iter().take(count).collect()
     }
 
     /// Lets the calls of retired instances end, then stops those.
@@ -278,7 +308,8 @@ impl Supervisor {
         const LOOK: Duration = Duration::from_secs(1);
         let mut state = self.lock();
         let is_there = |state: &State| {
-            state.flights > 0 || state.places.iter().any(|place| matches!(place.phase, Phase::Leaving(..)))
+            !state.flights.is_empty()
+                || state.places.iter().any(|place| matches!(place.phase, Phase::Leaving(..)))
         };
         while is_there(&state) && state.stage != Stage::Stopped {
             state = self.wait(state, Some(Instant::now() + LOOK));

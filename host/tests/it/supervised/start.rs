@@ -2,14 +2,14 @@
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Barrier};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use plugline_host::{Backoff, CallOptions, Kind, Starts, Supervised, Supervision, settle};
+use plugline_host::{Backoff, CallOptions, Kind, Starts, Supervised, Supervision, Timeouts, settle};
 use serde_json::json;
 
 use super::contract::{Mortal, MortalClient};
 use super::{Traces, block_on, eager, kill, running};
-use crate::support::{PATIENCE, SHORT, eventually, kind};
+use crate::support::{PATIENCE, SHORT, TIMEOUTS, eventually, kind};
 
 const CALLERS: usize = 16;
 
@@ -156,4 +156,28 @@ fn a_client_of_what_is_known_starts_nothing_and_lives_as_long_as_it_is_held() {
     assert_eq!(traces.pids().len(), 1);
     assert_eq!(client.look(3).unwrap(), 3);
     assert_eq!(client.pid().unwrap(), traces.pids()[1]);
+}
+
+#[test]
+fn one_that_did_not_start_is_gone_before_the_next_begins() {
+    let traces = Traces::new();
+    // It has a while to go, and whoever does not get the lock ends with status 9.
+    let timeouts = Timeouts { start: Some(Duration::from_millis(500)), ..TIMEOUTS };
+    let slow = traces.launch().env("MORTAL_LOCK", traces.file("lock")).env("MORTAL_WAIT", traces.file("go"));
+    let plugin = slow.timeouts(timeouts).supervise(eager());
+    let fault = plugin.start().unwrap_err();
+    assert_eq!(fault.kind(), Kind::HandshakeTimeout, "{fault}");
+    let began = Instant::now();
+    while began.elapsed() < SHORT {
+        assert_eq!(plugin.start().unwrap_err().to_string(), fault.to_string());
+    }
+    assert_eq!(traces.pids().len(), 1);
+    traces.touch("go");
+    eventually("another is started", || match plugin.start() {
+        Ok(()) => true,
+        Err(fault) => {
+            assert_eq!(fault.kind(), Kind::HandshakeTimeout, "{fault}");
+            false
+        }
+    });
 }

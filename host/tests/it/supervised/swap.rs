@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use plugline_host::{Decision, Error, Kind, Launch, Old, Supervised, Supervision, stop_all};
+use plugline_host::{Decision, Error, Kind, Launch, Old, PlaceState, Supervised, Supervision, stop_all};
 use plugline_sdk::{Context, contract};
 use serde_json::json;
 
 use super::contract::{Mortal, MortalClient};
 use super::{Traces, decision, eager, kill, pool, running};
-use crate::support::{eventually, is_gone, kind};
+use crate::support::{SHORT, eventually, is_gone, kind};
 
 const CALLERS: u64 = 16;
 
@@ -281,4 +281,42 @@ fn what_drains_is_stopped_with_the_rest() {
             let _either = swap.join().unwrap();
         });
     }
+}
+
+#[test]
+fn what_starts_as_another_takes_over_is_gone_before_that() {
+    let traces = Traces::new();
+    let next = |version: &str| named(&traces, version).env("MORTAL_LOCK", traces.file("lock"));
+    let slow = next("1.0.0").env("MORTAL_WAIT", traces.file("go")).env("MORTAL_LEAVE", traces.file("leave"));
+    let plugin = slow.supervise(eager());
+    std::thread::scope(|scope| {
+        let start = scope.spawn(|| plugin.start());
+        eventually("it is started", || traces.pids().len() == 1);
+        let swap = scope.spawn(|| plugin.swap(next("2.0.0")));
+        eventually("another is about to take over", || {
+            plugin.places().iter().all(|place| matches!(place, PlaceState::Idle))
+        });
+        traces.touch("go");
+        eventually("it is told to go", || std::path::Path::new(&traces.file("leave.awaited")).exists());
+        std::thread::sleep(SHORT);
+        assert_eq!(traces.pids().len(), 1, "there are two");
+        traces.touch("leave");
+        assert_eq!(swap.join().unwrap().unwrap().plugin.version, "2.0.0");
+        start.join().unwrap().unwrap();
+    });
+}
+
+#[test]
+fn the_old_is_put_back_when_the_new_one_is_gone() {
+    let traces = Traces::new();
+    let launch = |version| named(&traces, version).env("MORTAL_LOCK", traces.file("lock"));
+    let plugin = launch("1.0.0").supervise(eager());
+    let client: MortalClient = plugin.client().unwrap();
+    assert_eq!(client.name().unwrap(), "1.0.0");
+    // It says nothing, and has to be made to go.
+    let timeouts = plugline_host::Timeouts { start: Some(SHORT), ..super::hurried() };
+    let deaf = launch("2.0.0").env("MORTAL_WAIT", traces.file("never")).timeouts(timeouts);
+    let fault = plugin.swap(deaf).unwrap_err();
+    assert!(matches!(fault.old, Old::PutBack), "{fault}");
+    assert_eq!(client.name().unwrap(), "1.0.0");
 }
