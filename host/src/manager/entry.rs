@@ -48,8 +48,8 @@ pub(crate) struct Entry {
 /// Makes a client of what serves, so that whatever serves later has to fit it.
 pub(crate) type Rely = Arc<dyn Fn(&Supervised) -> Result<Box<dyn Any + Send + Sync>, Error> + Send + Sync>;
 
-/// Clients that were made of what serves.
-pub(crate) type Relied = Arc<Mutex<Vec<Box<dyn Any + Send + Sync>>>>;
+/// Clients that were made of what serves, and what made each.
+pub(crate) type Relied = Arc<Mutex<Vec<(Rely, Box<dyn Any + Send + Sync>)>>>;
 
 #[derive(Default)]
 struct State {
@@ -92,6 +92,27 @@ pub(crate) struct Serving {
     pub(crate) fingerprint: Sha256,
     /// Clients that keep it to its contracts.
     pub(crate) relied_on: Relied,
+}
+
+impl Serving {
+    /// Holds it to what is relied on.
+    pub(crate) fn prove(&self, rely: &Rely) -> Result<(), Error> {
+        let client = rely(&self.supervised)?;
+        self.relied_on().push((Arc::clone(rely), client));
+        Ok(())
+    }
+
+    fn relied_on(&self) -> MutexGuard<'_, Vec<(Rely, Box<dyn Any + Send + Sync>)>> {
+        self.relied_on.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why what was chosen does not serve.
+pub(crate) enum NotYet {
+    /// Somebody relies on this since it was looked at.
+    Unproven(Vec<Rely>),
+    /// The manager was stopped.
+    Stopped,
 }
 
 /// What whoever needs a plugin has to do.
@@ -243,18 +264,37 @@ impl Entry {
         }
     }
 
-    /// What was chosen serves from now on; gives what did before. Where the manager was stopped meanwhile, it does not,
-    /// and is given back.
-    pub(crate) fn serve(&self, serving: Arc<Serving>) -> Result<Option<Arc<Serving>>, Arc<Serving>> {
+    /// What was chosen serves from now on; gives what did before. Not where the manager was stopped meanwhile, or a client
+    /// was made that it was not held to.
+    pub(crate) fn serve(&self, serving: &Arc<Serving>) -> Result<Option<Arc<Serving>>, NotYet> {
         let mut state = self.lock();
         if matches!(state.stage, Stage::Stopped) {
-            return Err(serving);
+            return Err(NotYet::Stopped);
         }
-        let before = self.serving.swap(Some(serving));
+        let unproven: Vec<Rely> = {
+            let proven = serving.relied_on();
+            let is_new = |rely: &&Rely| !proven.iter().any(|(known, _)| Arc::ptr_eq(known, rely));
+            state.relied_on.iter().filter(is_new).cloned().collect()
+        };
+        if !unproven.is_empty() {
+            return Err(NotYet::Unproven(unproven));
+        }
+        let before = self.serving.swap(Some(Arc::clone(serving)));
         state.stage = Stage::Serving;
         state.failures = 0;
         self.changed.notify_all();
         Ok(before)
+    }
+
+    /// The same plugin serves, made of something else.
+    pub(crate) fn serve_on(&self, serving: Serving) {
+        let state = self.lock();
+        // Where the manager was stopped meanwhile, so was the plugin.
+        if !matches!(state.stage, Stage::Stopped) {
+            let before = self.serving.swap(Some(Arc::new(serving)));
+            drop(state);
+            drop(before);
+        }
     }
 
     /// Nothing works. All who wait are told why.

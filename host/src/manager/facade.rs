@@ -1,7 +1,7 @@
 //! The manager as a host has it.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -102,8 +102,7 @@ impl Manager {
             && let Some(serving) = plugin.entry.serving()
         {
             // It serves others already, so what it has is known.
-            let client = rely(&serving.supervised).inspect_err(|_| plugin.entry.unwish(&wish))?;
-            serving.relied_on.lock().unwrap_or_else(PoisonError::into_inner).push(client);
+            serving.prove(&rely).inspect_err(|_| plugin.entry.unwish(&wish))?;
         }
         Ok(C::over(Arc::new(plugin)))
     }

@@ -11,7 +11,7 @@ use super::build::Builds;
 use super::builtin::BuiltIns;
 use super::discovery::{Catalogue, Places};
 use super::driver::Remote;
-use super::entry::{Entry, Meaning, Patience, Serving, Turn};
+use super::entry::{Entry, Meaning, NotYet, Patience, Relied, Serving, Turn};
 use super::error::ManagerError;
 use super::event::{Events, ManagerEventKind};
 use super::fallback::first_that_works;
@@ -282,39 +282,45 @@ impl Inner {
             Err(ManagerError::Io { doing: format!("choose what serves {}", entry.name), source })
         });
         match chosen {
-            Ok(serving) => self.publish(entry, serving),
+            Ok(_) => {}
             Err(why) => drop(entry.failed(why)),
         }
     }
 
-    /// What was started serves from now on.
-    pub(crate) fn publish(self: &Arc<Self>, entry: &Arc<Entry>, serving: Serving) {
+    /// What was started serves from now on, if it is fit for all who rely on it by then.
+    fn publish(&self, entry: &Arc<Entry>, serving: &Arc<Serving>) -> Result<(), ManagerError> {
         // Before anybody knows that it serves: whatever they change then is seen.
-        self.steward.look_after(entry, &serving);
-        match entry.serve(Arc::new(serving)) {
-            Ok(before) => {
-                // Calls in flight at what served before end first; nobody waits for that.
-                if let Some(before) = before {
-                    stop_later(before);
+        self.steward.look_after(entry, serving);
+        loop {
+            match entry.serve(serving) {
+                Ok(before) => {
+                    // Calls in flight at what served before end first; nobody waits for that.
+                    if let Some(before) = before {
+                        stop_later(before);
+                    }
+                    return Ok(());
+                }
+                Err(NotYet::Stopped) => return Err(ManagerError::Stopped),
+                Err(NotYet::Unproven(relies)) => {
+                    relies.iter().try_for_each(|rely| serving.prove(rely))?;
                 }
             }
-            Err(unwanted) => stop_later(unwanted),
         }
     }
 
-    pub(crate) fn newest_that_works(self: &Arc<Self>, entry: &Arc<Entry>) -> Result<Serving, ManagerError> {
+    /// Has the newest serve that works.
+    pub(crate) fn newest_that_works(
+        self: &Arc<Self>,
+        entry: &Arc<Entry>,
+    ) -> Result<Arc<Serving>, ManagerError> {
         let resolution = self.resolve(&entry.meaning, &entry.wishes(), &|found| entry.why_not(found))?;
         first_that_works(&entry.name, &resolution.candidates, &self.events, |candidate| {
             if entry.is_stopped() { Err(ManagerError::Stopped) } else { self.bring_up(entry, candidate) }
         })
     }
 
-    /// Starts a candidate, and looks whether it has what is wanted of it.
-    pub(crate) fn bring_up(
-        &self,
-        entry: &Arc<Entry>,
-        candidate: &Candidate,
-    ) -> Result<Serving, ManagerError> {
+    /// Starts a candidate, looks whether it has what is wanted of it, and lets it serve.
+    fn bring_up(&self, entry: &Arc<Entry>, candidate: &Candidate) -> Result<Arc<Serving>, ManagerError> {
         // Before it is read: what changes from here on is seen as a change.
         let fingerprint = prepare::fingerprint(candidate);
         let Prepared { launch, .. } = self.ready(&entry.name, candidate)?;
@@ -323,16 +329,23 @@ impl Inner {
         // What it says as it starts is told, too.
         self.steward.listen(&entry.name, &supervised);
         entry.comes(&supervised)?;
+        let relied_on = Relied::default();
+        let serving = Arc::new(Serving { supervised, candidate: candidate.clone(), fingerprint, relied_on });
         let prove = || {
             // Where the manifest is known, nothing is started for that.
-            let relied_on: Result<Vec<_>, _> =
-                entry.relied_on().iter().map(|rely| rely(&supervised)).collect();
-            relied_on.and_then(|relied_on| supervised.start().map(|()| relied_on))
+            entry.relied_on().iter().try_for_each(|rely| serving.prove(rely))?;
+            serving.supervised.start()
         };
         let proved = prove();
         entry.came();
-        let relied_on = Arc::new(Mutex::new(proved?));
-        Ok(Serving { supervised, candidate: candidate.clone(), fingerprint, relied_on })
+        match proved.map_err(ManagerError::from).and_then(|()| self.publish(entry, &serving)) {
+            Ok(()) => Ok(serving),
+            Err(fault) => {
+                // It is gone before an older one is tried: only one of them may be there.
+                serving.supervised.stop();
+                Err(fault)
+            }
+        }
     }
 }
 

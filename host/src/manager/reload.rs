@@ -84,8 +84,7 @@ impl Inner {
         let (candidate, relied_on) = (candidate.clone(), Arc::clone(&serving.relied_on));
         let fresh = Serving { supervised, candidate, fingerprint, relied_on };
         self.steward.look_after(entry, &fresh);
-        // What served before is the same plugin to whoever calls it. Where the manager was stopped meanwhile, so was it.
-        drop(entry.serve(Arc::new(fresh)));
+        entry.serve_on(fresh);
         Ok(())
     }
 
@@ -119,7 +118,6 @@ impl Inner {
         match self.newest_that_works(entry) {
             Ok(next) => {
                 let (from, to) = (crashed.to_string(), next.candidate.to_string());
-                self.publish(entry, next);
                 self.events.send(&entry.name, ManagerEventKind::RolledBack { from, to, why });
             }
             Err(fault) => {

@@ -147,3 +147,34 @@ fn clients_that_are_gone_hold_nothing() {
         },
     );
 }
+
+/// What the plugin does not have.
+#[contract(name = "shop", version = "1.0.0")]
+trait Shop: Send + Sync {
+    /// Sells a component.
+    fn sell(&self, component: &str) -> Result<u64, CallFailed>;
+}
+
+#[test]
+fn a_client_that_is_made_while_a_plugin_starts_is_relied_on() {
+    let bench = Bench::new();
+    let go = bench.at("go");
+    bench.package("users", "users", "1.0.0", &json!({"wait": go}));
+    // Without a manifest it is not known what it has before it runs.
+    let package = fs::read_to_string(bench.at("users/plugline.toml")).unwrap();
+    bench.write("users/plugline.toml", package.replace("manifest = \"manifest.json\"\n", ""));
+    let manager = bench.manager();
+    let driver = bench.at("users").to_str().unwrap().to_owned();
+    let users: RepositoryClient = manager.client(&driver).unwrap();
+    thread::scope(|scope| {
+        let call = scope.spawn(|| users.about());
+        eventually("it starts", || bench.started() == 1);
+        let shop: ShopClient = manager.client(&driver).unwrap();
+        fs::write(&go, "").unwrap();
+        assert_eq!(shop.sell("bolt").unwrap_err().kind(), Kind::Unsupported);
+        // As if the other client had been made before.
+        let Err(RepositoryError::Call(failed)) = call.join().unwrap() else { panic!("it serves") };
+        assert_eq!(failed.kind(), Kind::Unsupported);
+    });
+    stop(&manager);
+}

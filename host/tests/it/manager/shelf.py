@@ -1,8 +1,9 @@
 """A plugin of the contract `repository`, as shelf.json beside it says: which version, and what goes wrong.
 
-    {"manifest": {...}, "pids": FILE, "decline": REASON, "refuse": POINTER, "leave": STATUS, "say": true}
+    {"manifest": {...}, "pids": FILE, "decline": REASON, "refuse": POINTER, "leave": STATUS, "say": true,
+     "wait": FILE}
 
-It leaves when it is asked what it is.
+It leaves when it is asked what it is, and waits for the file before it reads anything.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +68,8 @@ RESULTS: dict[str, object] = {"rpc.ping": {}, "rpc.shutdown": None, "rpc.discove
 
 with open(SELF["pids"], "a") as file:
     file.write(f"{os.getpid()}\n")
+while "wait" in SELF and not Path(SELF["wait"]).exists():
+    time.sleep(0.005)
 for line in sys.stdin:
     message = json.loads(line)
     if "id" not in message or "method" not in message:
