@@ -62,7 +62,7 @@ struct State {
     crashed: HashMap<String, (Sha256, String)>,
     /// What could not take over. It is not tried again while it stays as it is.
     refused: Option<Sha256>,
-    /// What is being started, so that it is stopped with the rest.
+    /// What is being started, until it serves: it is stopped with the rest.
     coming: Option<Supervised>,
 }
 
@@ -282,7 +282,12 @@ impl Entry {
         let before = self.serving.swap(Some(Arc::clone(serving)));
         state.stage = Stage::Serving;
         state.failures = 0;
+        // Whoever stops all finds it in the one place or in the other.
+        let coming = state.coming.take();
         self.changed.notify_all();
+        drop(state);
+        // What its end does, it does without the lock.
+        drop(coming);
         Ok(before)
     }
 
@@ -354,10 +359,9 @@ impl Entry {
         Ok(())
     }
 
-    /// It started, or did not.
-    pub(crate) fn came(&self) {
+    /// It does not serve after all.
+    pub(crate) fn does_not_come(&self) {
         let coming = self.lock().coming.take();
-        // What its end does, it does without the lock.
         drop(coming);
     }
 

@@ -334,13 +334,13 @@ impl Inner {
         let prove = || {
             // Where the manifest is known, nothing is started for that.
             entry.relied_on().iter().try_for_each(|rely| serving.prove(rely))?;
-            serving.supervised.start()
+            serving.supervised.start()?;
+            self.publish(entry, &serving)
         };
-        let proved = prove();
-        entry.came();
-        match proved.map_err(ManagerError::from).and_then(|()| self.publish(entry, &serving)) {
+        match prove() {
             Ok(()) => Ok(serving),
             Err(fault) => {
+                entry.does_not_come();
                 // It is gone before an older one is tried: only one of them may be there.
                 serving.supervised.stop();
                 Err(fault)

@@ -178,3 +178,26 @@ fn a_client_that_is_made_while_a_plugin_starts_is_relied_on() {
     });
     stop(&manager);
 }
+
+#[test]
+fn what_has_started_and_does_not_serve_yet_is_stopped_with_the_rest() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    // It takes a while to read: once before it starts, and once more before it serves.
+    let big = bench.at("plugins/users/big");
+    fs::File::create(&big).unwrap().set_len(128 << 20).unwrap();
+    let package = fs::read_to_string(bench.at("plugins/users/plugline.toml")).unwrap();
+    bench.write("plugins/users/plugline.toml", package.replace("\"shelf.py\"", "\"shelf.py\",\"big\""));
+    let manager = bench.with_settings("[defaults]\nwatch = true\n");
+    let users: RepositoryClient = manager.client("users").unwrap();
+    thread::scope(|scope| {
+        let call = scope.spawn(|| users.about());
+        eventually("it has started, and is read again", || {
+            let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+            bench.started() == 1 && open.flat_map(|file| fs::read_link(file.path())).any(|file| file == big)
+        });
+        manager.stop_all(crate::support::SHORT);
+        assert!(crate::support::is_gone(bench.processes.ids()[0]), "all are stopped, and it lives");
+        assert!(call.join().unwrap().is_err());
+    });
+}
