@@ -36,6 +36,8 @@ pub(crate) struct Inner {
     environment: Environment,
     places: Places,
     catalogue: RwLock<Arc<Catalogue>>,
+    /// Held by whoever looks which plugins there are: what began to look earlier is not to be the last word.
+    scanning: Mutex<()>,
     pub(crate) builtins: BuiltIns,
     builds: Option<Builds>,
     starts: Starts,
@@ -72,6 +74,7 @@ impl Inner {
             loaded,
             environment,
             catalogue: RwLock::new(Arc::default()),
+            scanning: Mutex::default(),
             places,
             builtins,
             builds,
@@ -107,9 +110,12 @@ impl Inner {
 
     /// Looks again which plugins there are. What is broken or in the way of another is told when it is new.
     pub(crate) fn rescan(&self) -> Arc<Catalogue> {
+        let _one_at_a_time = self.scanning.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = Arc::new(Catalogue::of(&self.places));
-        let place = &mut *self.catalogue.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(place, Arc::clone(&fresh));
+        let before = {
+            let place = &mut *self.catalogue.write().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(place, Arc::clone(&fresh))
+        };
         for broken in fresh.broken.iter().filter(|broken| !before.broken.contains(broken)) {
             self.events.send("", ManagerEventKind::Broken(broken.clone()));
         }

@@ -1,8 +1,11 @@
 //! Plugins of the store: installed beside each other, chosen, taken back.
 
 use std::io::Cursor;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
 
 use minisign::KeyPair;
+use plugline_host::manager::Query;
 use plugline_host::package::{PackageName, Sha256};
 use plugline_host::store::{InstallOptions, Source, Store};
 use plugline_host::{Decision, EventKind};
@@ -273,4 +276,48 @@ fn of_two_hosts_that_find_a_release_crash_one_takes_it_back() {
             managers.iter().for_each(stop);
         },
     );
+}
+
+/// A pipe, which is read as a file: who reads it waits.
+fn make_pipe(at: &Path) {
+    assert!(std::process::Command::new("mkfifo").arg(at).status().unwrap().success());
+}
+
+/// Once somebody reads the pipe: what they wait for, and no longer where it is dropped.
+fn awaited(pipe: &Path) -> fs::File {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let mut found = None;
+    eventually("somebody reads it", || {
+        if fs::metadata(pipe).is_ok_and(|there| there.file_type().is_fifo()) {
+            found = fs::OpenOptions::new().write(true).custom_flags(flags).open(pipe).ok();
+        }
+        found.is_some()
+    });
+    found.unwrap()
+}
+
+#[test]
+fn who_looks_last_which_plugins_there_are_has_the_last_word() {
+    let bench = Bench::new();
+    let store = Store::at(bench.at("store")).unwrap();
+    install(&bench, &store, "1.0.0", &json!({}));
+    let manager = open(&bench, &store, "");
+    let pipe = bench.at("store/names/slow.json");
+    make_pipe(&pipe);
+    std::thread::scope(|scope| {
+        let earlier = scope.spawn(|| manager.rescan());
+        // It has looked at the search paths, and comes to the store.
+        let reads = awaited(&pipe);
+        fs::remove_file(&pipe).unwrap();
+        bench.package("plugins/new", "new", "1.0.0", &json!({}));
+        let later = scope.spawn(|| manager.rescan());
+        let began = Instant::now();
+        while !later.is_finished() && began.elapsed() < crate::support::SHORT {
+            std::thread::yield_now();
+        }
+        drop(reads);
+        earlier.join().unwrap();
+        later.join().unwrap();
+    });
+    assert_eq!(manager.find(&Query::name("new")).len(), 1);
 }
