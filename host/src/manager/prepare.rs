@@ -152,9 +152,13 @@ fn of_package(directory: &Path) -> Vec<PathBuf> {
         }
     }
     // `command = ["python3", "users.py"]`: the script is the plugin.
+    // The first word is the program, of which more is said above.
     if let Run::Command(words) = &package.run {
-        let scripts =
-            words.iter().filter_map(|word| InnerPath::new(word).ok()).map(|path| path.within(directory));
+        let scripts = words
+            .iter()
+            .skip(1)
+            .filter_map(|word| InnerPath::new(word).ok())
+            .map(|path| path.within(directory));
         files.extend(scripts.filter(|path| path.is_file()));
     }
     files.sort();
