@@ -16,6 +16,7 @@ use super::discovery::{Places, cache_file};
 use super::error::ManagerError;
 use super::facade::Manager;
 use super::inner::{Inner, Prepare};
+use super::prepare::absolute;
 use super::settings::{Environment, Loaded, Prefer, Settings};
 use crate::launch::Launch;
 use crate::store::{InstallOptions, Store, StoreError};
@@ -212,7 +213,8 @@ impl ManagerBuilder {
         let listed = environment.get(PATH_VARIABLE).unwrap_or_default();
         let listed = std::env::split_paths(&listed).filter(|path| !path.as_os_str().is_empty());
         let said = loaded.settings.search.iter().map(|path| loaded.dir.join(path));
-        let search: Vec<PathBuf> = listed.chain(said).chain(self.search).collect();
+        // What watches them says what changed by absolute paths.
+        let search: Vec<PathBuf> = listed.chain(said).chain(self.search).map(absolute).collect();
         let cache = self.cache.or_else(|| user_cache(&environment));
         let places =
             Places { cache: cache.as_deref().map(|cache| cache_file(cache, &search)), search, store };

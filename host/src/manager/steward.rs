@@ -5,10 +5,11 @@
 //! files. One that is written again as it was, or that is no part of a plugin, changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Select, Sender, unbounded};
 use notify::event::{AccessKind, AccessMode, EventKind as FileEvent};
@@ -17,7 +18,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use super::entry::{Entry, Serving};
 use super::event::ManagerEventKind;
 use super::inner::Inner;
-use super::prepare;
+use super::prepare::{self, absolute};
 use crate::event::{Event, EventKind};
 use crate::supervisor::{Decision, Supervised};
 
@@ -51,7 +52,22 @@ pub(crate) struct Steward {
 #[derive(Default)]
 struct Watching {
     watcher: Option<RecommendedWatcher>,
-    watched: BTreeSet<PathBuf>,
+    /// Which directory was there: another may have taken its place, and that one is not watched.
+    watched: BTreeMap<PathBuf, Identity>,
+}
+
+/// Tells a directory from another of the same name. A number may be given again, so the time counts, where there is one.
+#[derive(PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    number: u64,
+    made: Option<SystemTime>,
+}
+
+/// Which directory is there, if one is.
+fn identity(directory: &Path) -> Option<Identity> {
+    let metadata = std::fs::metadata(directory).ok().filter(std::fs::Metadata::is_dir)?;
+    Some(Identity { device: metadata.dev(), number: metadata.ino(), made: metadata.created().ok() })
 }
 
 impl Steward {
@@ -85,20 +101,29 @@ impl Steward {
         }
         self.order(Order::Watch(Arc::downgrade(entry)));
         let directories = prepare::directories(&serving.candidate);
-        for directory in directories.iter().chain(&places(&inner)) {
-            self.watch(&inner, &entry.name, directory);
-        }
+        self.watch_all(&inner, &entry.name, directories.iter().chain(&places(&inner)));
         // It may have changed since it was read, and before it was watched.
         if prepare::fingerprint(&serving.candidate) != serving.fingerprint {
             self.order(Order::Changed(directories));
         }
     }
 
+    /// Watches what is there of these directories. Of one that is not, it is watched where it would be made.
+    fn watch_all<'a>(&self, inner: &Inner, name: &str, directories: impl Iterator<Item = &'a PathBuf>) {
+        for directory in directories {
+            if let Some(there) = directory.ancestors().find(|path| path.is_dir()) {
+                self.watch(inner, name, there);
+            }
+        }
+    }
+
     fn watch(&self, inner: &Inner, name: &str, directory: &Path) {
         let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
-        if watching.watched.contains(directory) || !directory.is_dir() {
+        let Some(identity) = identity(directory) else { return };
+        if watching.watched.get(directory) == Some(&identity) {
             return;
         }
+        watching.forget(directory);
         let watched = match &mut watching.watcher {
             Some(watcher) => watcher.watch(directory, RecursiveMode::NonRecursive),
             none => self
@@ -106,7 +131,7 @@ impl Steward {
                 .and_then(|watcher| none.insert(watcher).watch(directory, RecursiveMode::NonRecursive)),
         };
         match watched {
-            Ok(()) => drop(watching.watched.insert(directory.to_owned())),
+            Ok(()) => drop(watching.watched.insert(directory.to_owned(), identity)),
             Err(fault) => {
                 let why = format!("{}: {fault}", directory.display());
                 inner.events.send(name, ManagerEventKind::NotWatched { why });
@@ -131,13 +156,18 @@ impl Steward {
     /// A directory that is gone is watched anew when it is there again.
     fn forget_gone(&self) {
         let mut watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner);
-        let gone: Vec<PathBuf> = watching.watched.iter().filter(|path| !path.is_dir()).cloned().collect();
-        for path in gone {
-            watching.watched.remove(&path);
-            if let Some(watcher) = &mut watching.watcher {
-                // It mostly knows already.
-                drop(watcher.unwatch(&path));
-            }
+        let gone: Vec<PathBuf> = watching.watched.keys().filter(|path| !path.is_dir()).cloned().collect();
+        gone.iter().for_each(|path| watching.forget(path));
+    }
+}
+
+impl Watching {
+    fn forget(&mut self, directory: &Path) {
+        if self.watched.remove(directory).is_some()
+            && let Some(watcher) = &mut self.watcher
+        {
+            // It mostly knows already.
+            drop(watcher.unwatch(directory));
         }
     }
 }
@@ -154,7 +184,7 @@ fn places(inner: &Inner) -> Vec<PathBuf> {
         places.extend(inside.map(|entry| entry.path()).filter(|path| path.is_dir()));
         places.push(directory.clone());
     }
-    places.extend(inner.places().store.as_ref().map(|store| store.root().join("names")));
+    places.extend(inner.places().store.as_ref().map(|store| absolute(store.root().join("names"))));
     places
 }
 
@@ -267,25 +297,33 @@ impl Rounds {
         let entries: Vec<Arc<Entry>> = self.watched.values().filter_map(Weak::upgrade).collect();
         inner.steward.forget_gone();
         let places = places(&inner);
-        // What is new in a search path is watched before it is looked at.
+        // What is new is watched before it is looked at, whatever comes of that: what is wrong with it may be mended.
         if let Some(entry) = entries.first() {
-            places.iter().for_each(|place| inner.steward.watch(&inner, &entry.name, place));
+            inner.steward.watch_all(&inner, &entry.name, places.iter());
         }
+        let entries: Vec<(Arc<Entry>, Vec<PathBuf>)> = entries
+            .into_iter()
+            .map(|entry| {
+                let serving = entry.serving();
+                let directories =
+                    serving.map_or_else(Vec::new, |serving| prepare::directories(&serving.candidate));
+                inner.steward.watch_all(&inner, &entry.name, directories.iter());
+                (entry, directories)
+            })
+            .collect();
         let touched = |directories: &[PathBuf]| match &changes.paths {
             None => true,
             Some(paths) => paths.iter().any(|path| {
                 let parent = path.parent().unwrap_or(path);
-                directories.iter().any(|directory| directory == path || directory == parent)
+                // Also where what it is in comes or goes.
+                directories.iter().any(|directory| directory == parent || directory.starts_with(path))
             }),
         };
         let all = touched(&places);
         let affected: Vec<Arc<Entry>> = entries
             .into_iter()
-            .filter(|entry| {
-                all || entry
-                    .serving()
-                    .is_some_and(|serving| touched(&prepare::directories(&serving.candidate)))
-            })
+            .filter(|(_, directories)| all || touched(directories))
+            .map(|(entry, _)| entry)
             // One that waits for its turn looks at what is there then.
             .filter(|entry| entry.is_to_reload())
             .collect();

@@ -264,3 +264,117 @@ fn without_watching_a_host_reloads_when_it_likes() {
     assert_eq!((first.note.as_str(), second.note.as_str()), ("as it was", "changed"));
     stop(&manager);
 }
+
+#[test]
+fn a_directory_in_the_place_of_another_is_watched_as_well() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    let manager = bench.with_settings(WATCHED);
+    let users: RepositoryClient = manager.client("users").unwrap();
+    users.about().unwrap();
+    let fresh = |note: &str| {
+        bench.package("fresh", "users", "1.0.0", &json!({}));
+        rewrite(&bench, "fresh", note);
+        fs::rename(bench.at("fresh"), bench.at("plugins/users")).unwrap();
+    };
+    fs::rename(bench.at("plugins/users"), bench.at("before")).unwrap();
+    fresh("moved");
+    eventually("it takes over", || users.about().unwrap().note == "moved");
+    event(&manager, "it was reloaded", reloaded);
+    rewrite(&bench, "plugins/users", "moved, and changed");
+    event(&manager, "it was reloaded", reloaded);
+    assert_eq!(users.about().unwrap().note, "moved, and changed");
+    // And where there is nothing for a while.
+    fs::remove_dir_all(bench.at("plugins/users")).unwrap();
+    event(&manager, "it is told that it is gone", |event| {
+        matches!(event.kind, ManagerEventKind::NotReloaded { .. }).then_some(())
+    });
+    fresh("made anew");
+    event(&manager, "it was reloaded", reloaded);
+    rewrite(&bench, "plugins/users", "made anew, and changed");
+    event(&manager, "it was reloaded", reloaded);
+    assert_eq!(users.about().unwrap().note, "made anew, and changed");
+    stop(&manager);
+}
+
+#[test]
+fn directories_that_are_new_among_the_sources_are_watched() {
+    let bench = Bench::new();
+    bench.package("src/users", "users", "1.0.0", &json!({}));
+    let source = |note: &str| include_str!("shelf.py").replace("as it was", note);
+    bench.write("src/users/main.in", source("first"));
+    let make = format!(
+        "set -e\n[ ! -e more/fault ]\n{{ echo '#!{} -SB'; cat main.in; }} > out/made\n\
+         sed -i \"s|Path(__file__).parent|Path('$PWD')|\" out/made\nchmod +x out/made\n",
+        python()
+    );
+    bench.write("src/users/make.sh", make);
+    bench.write(
+        "src/users/plugline.toml",
+        "name = \"users\"\nversion = \"1.0.0\"\nmanifest = \"manifest.json\"\ncommand = [\"./out/made\"]\n\
+         [build]\ncommand = [\"sh\", \"make.sh\"]\n",
+    );
+    fs::create_dir(bench.at("src/users/out")).unwrap();
+    let manager = bench.with_settings("[plugins.users]\ndriver = \"./src/users\"\nwatch = true");
+    let users: RepositoryClient = manager.client("users").unwrap();
+    assert_eq!(users.about().unwrap().note, "first");
+    // Whoever reloads looks once more after that.
+    let is_over = || assert_eq!(manager.plugin("users").unwrap().reload().unwrap(), Reload::Nothing);
+    // One in which there is nothing yet: what is changed after it shows that it was looked at.
+    fs::create_dir(bench.at("src/users/empty")).unwrap();
+    bench.write("src/users/main.in", source("second"));
+    event(&manager, "it was reloaded", reloaded);
+    is_over();
+    bench.write("src/users/empty/file", "no longer");
+    event(&manager, "it was reloaded", reloaded);
+    is_over();
+    // One that comes with a fault, which is mended there.
+    bench.write("more/fault", "");
+    fs::rename(bench.at("more"), bench.at("src/users/more")).unwrap();
+    event(&manager, "it does not build", |event| {
+        matches!(event.kind, ManagerEventKind::NotReloaded { .. }).then_some(())
+    });
+    is_over();
+    fs::rename(bench.at("src/users/more/fault"), bench.at("src/users/more/mended")).unwrap();
+    event(&manager, "it was reloaded", reloaded);
+    stop(&manager);
+}
+
+#[test]
+fn a_search_path_that_is_made_later_is_looked_at() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    let manager = bench.with_settings(&format!("search = [\"far/later\"]\n{WATCHED}"));
+    let users: RepositoryClient = manager.client("users").unwrap();
+    assert_eq!(users.about().unwrap().version, "1.0.0");
+    bench.package("far/later/users", "users", "2.0.0", &json!({}));
+    event(&manager, "it was reloaded", reloaded);
+    assert_eq!(users.about().unwrap().version, "2.0.0");
+    stop(&manager);
+}
+
+#[test]
+fn a_search_path_may_be_relative() {
+    alone(
+        "manager::reload::a_search_path_may_be_relative",
+        |command| command,
+        || {
+            let bench = Bench::new();
+            std::env::set_current_dir(bench.dir.path()).unwrap();
+            bench.write("plugins.toml", format!("search = [\"said\"]\n{WATCHED}"));
+            let builder =
+                Manager::builder().environment([("", ""); 0]).without_store().cache(bench.at("cache"));
+            bench.package("said/users", "users", "1.0.0", &json!({}));
+            fs::create_dir(bench.at("hosts")).unwrap();
+            let manager = builder.settings_file("plugins.toml").search("hosts").open().unwrap();
+            let users: RepositoryClient = manager.client("users").unwrap();
+            users.about().unwrap();
+            for (at, version) in [("said/newer", "1.1.0"), ("hosts/newest", "1.2.0")] {
+                bench.package(at, "users", version, &json!({}));
+                event(&manager, "it was reloaded", reloaded);
+                assert_eq!(users.about().unwrap().version, version);
+            }
+            stop(&manager);
+        },
+    );
+}

@@ -297,6 +297,21 @@ fn awaited(pipe: &Path) -> fs::File {
 }
 
 #[test]
+fn a_store_that_is_made_later_is_looked_at() {
+    let bench = Bench::new();
+    bench.package("plugins/users", "users", "1.0.0", &json!({}));
+    let manager = open(&bench, &Store::at(bench.at("later/store")).unwrap(), "[plugins.users]\nwatch = true");
+    let users: RepositoryClient = manager.client("users").unwrap();
+    assert_eq!(users.about().unwrap().version, "1.0.0");
+    install(&bench, &Store::at(bench.at("later/store")).unwrap(), "1.1.0", &json!({}));
+    event(&manager, "it is reloaded", |event| {
+        matches!(event.kind, ManagerEventKind::Reloaded { .. }).then_some(())
+    });
+    assert_eq!(users.about().unwrap().version, "1.1.0");
+    stop(&manager);
+}
+
+#[test]
 fn who_looks_last_which_plugins_there_are_has_the_last_word() {
     let bench = Bench::new();
     let store = Store::at(bench.at("store")).unwrap();
