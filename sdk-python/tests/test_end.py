@@ -80,6 +80,21 @@ def test_shutdown_of_a_handler_that_blocks_for_ever(concurrency: str, fifo: Path
         wire.ends()
 
 
+@CONCURRENCY
+def test_shutdown_that_may_take_for_ever(concurrency: str, fifo: Path) -> None:
+    with rough(concurrency) as wire:
+        busy(wire, "rough.block", path=str(fifo))
+        wire.send(id=2, method="rpc.shutdown", params={"graceMs": (1 << 53) - 1})
+        assert wire.call(3, "rpc.ping") == {}
+        # What waits for that long still hears of the rest.
+        assert wire.call(4, "rpc.ping") == {}
+        fifo.write_text("go on\n")
+        assert wire.receive()["id"] == 1
+        assert wire.receive() == {"jsonrpc": "2.0", "id": 2, "result": None}
+        wire.eof()
+        wire.ends()
+
+
 def test_a_second_shutdown_is_refused() -> None:
     with rough() as wire:
         busy(wire)

@@ -24,15 +24,19 @@ pub(crate) fn run(directory: &Path) -> crate::Said {
         .cache(directory.join("cache"))
         .without_store()
         .open()?;
+    let events = manager.events();
     let greeter: GreetClient = manager.client("greeter")?;
     let before = greeter.hello("Ada")?;
-    let events = manager.events();
-    let mut killed = false;
+    let (mut started, mut ready) = (Vec::new(), 0);
     for event in events.iter() {
         match event.kind {
-            ManagerEventKind::Plugin(EventKind::Started { pid }) if !killed => {
-                killed =
-                    std::process::Command::new("kill").args(["-9", &pid.to_string()]).status()?.success();
+            ManagerEventKind::Plugin(EventKind::Started { pid }) => started.push(pid),
+            ManagerEventKind::Plugin(EventKind::Ready(_)) => {
+                ready += 1;
+                // Both of the pool serve: one of them ends.
+                if ready == 2 {
+                    std::process::Command::new("kill").args(["-9", &started[0].to_string()]).status()?;
+                }
             }
             ManagerEventKind::Plugin(EventKind::Supervision(Decision::Restarted { .. })) => break,
             _ => {}
