@@ -144,6 +144,7 @@ pub(crate) fn type_of(value: &Value) -> &'static str {
 }
 
 /// What a format for numbers lets through, in powers of two.
+#[cfg(feature = "validate")]
 pub(crate) fn number_format(format: &str) -> Option<(i32, i32)> {
     Some(match format {
         "int8" => (-7, 7),
