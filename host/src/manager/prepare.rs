@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use plugline_protocol::contract::{Document, Manifest, Validators};
 
-use super::build::{Builds, watched_files};
+use super::build::{Builds, watched_directories, watched_files};
 use super::error::ManagerError;
 use super::found::{Found, Place};
 use super::resolve::Candidate;
@@ -16,9 +16,6 @@ use crate::launch::Launch;
 use crate::package::{self, InnerPath, Package, Platform, Run, Sha256};
 use crate::plugin::Plugin;
 use crate::store::Store;
-
-/// Builds put things there, as in `build/watched.rs`.
-const OUTPUTS: [&str; 3] = ["target", "node_modules", "__pycache__"];
 
 /// A candidate that is ready to be started.
 pub(crate) struct Prepared {
@@ -199,38 +196,13 @@ pub(crate) fn directories(candidate: &Candidate) -> Vec<PathBuf> {
         .collect();
     if let Candidate::Found(found) = candidate
         && let Place::Package(directory) = &found.place
+        && let Some(build) = Package::read(directory).ok().and_then(|package| package.build)
     {
-        directories.extend(of_sources(directory).into_iter().map(absolute));
+        // Also those in which there is nothing yet.
+        directories.extend(watched_directories(directory, &build).into_iter().map(absolute));
     }
     directories.sort();
     directories.dedup();
-    directories
-}
-
-/// The directories of what a package is built of, also those in which there is nothing yet.
-fn of_sources(directory: &Path) -> Vec<PathBuf> {
-    let Some(build) = Package::read(directory).ok().and_then(|package| package.build) else {
-        return Vec::new();
-    };
-    let is_said = !build.watch.is_empty();
-    let mut left: Vec<PathBuf> = match is_said {
-        true => build.watch.iter().map(|path| path.within(directory)).collect(),
-        false => vec![directory.to_owned()],
-    };
-    let mut directories = Vec::new();
-    while let Some(path) = left.pop() {
-        let Ok(inside) = fs::read_dir(&path) else { continue };
-        let inside = inside.flatten().filter(|entry| {
-            let name = entry.file_name();
-            let is_output = !is_said && OUTPUTS.iter().any(|output| name == *output);
-            // A link may lead in a circle.
-            entry.file_type().is_ok_and(|kind| kind.is_dir())
-                && !is_output
-                && !name.as_encoded_bytes().starts_with(b".")
-        });
-        left.extend(inside.map(|entry| entry.path()));
-        directories.push(path);
-    }
     directories
 }
 

@@ -25,7 +25,7 @@ use crate::package::{Package, PackageError, PackageFault, Platform, Sha256};
 use crate::plugin::Plugin;
 use crate::store::Held;
 
-pub(crate) use watched::files as watched_files;
+pub(crate) use watched::{directories as watched_directories, files as watched_files};
 
 /// How long a build may take.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);

@@ -1,6 +1,7 @@
 //! What a plugin is made from: the files, and a key of all that is in them. Reads, and writes nothing.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -18,15 +19,41 @@ pub(crate) fn files(directory: &Path, build: &Build, program: &Program<'_>) -> i
     at_most(MOST_FILES, directory, build, program)
 }
 
-fn at_most(most: usize, directory: &Path, build: &Build, program: &Program<'_>) -> io::Result<Vec<PathBuf>> {
-    let made = program.inner().map(|path| path.within(directory));
-    let mut files = BTreeSet::from([directory.join(package::FILE)]);
-    let mut left: Vec<PathBuf> = if build.watch.is_empty() {
+/// The directories that these files are in, or may come to be in. Not more than there may be files.
+pub(crate) fn directories(directory: &Path, build: &Build) -> Vec<PathBuf> {
+    let (mut left, is_said) = (roots(directory, build), !build.watch.is_empty());
+    let mut directories = Vec::new();
+    while let Some(path) = left.pop().filter(|_| directories.len() < MOST_FILES) {
+        let Ok(inside) = fs::read_dir(&path) else { continue };
+        // A link may lead in a circle.
+        let inside = inside.flatten().filter(|entry| {
+            is_part(&entry.file_name(), is_said) && entry.file_type().is_ok_and(|kind| kind.is_dir())
+        });
+        left.extend(inside.map(|entry| entry.path()));
+        directories.push(path);
+    }
+    directories
+}
+
+/// What a package says that it is made from: all of it, unless said.
+fn roots(directory: &Path, build: &Build) -> Vec<PathBuf> {
+    if build.watch.is_empty() {
         vec![directory.to_owned()]
     } else {
         build.watch.iter().map(|path: &InnerPath| path.within(directory)).collect()
-    };
-    let is_said = !build.watch.is_empty();
+    }
+}
+
+/// Whether what has that name in a directory is part of it.
+fn is_part(name: &OsStr, is_said: bool) -> bool {
+    let is_output = !is_said && OUTPUTS.iter().any(|output| name == *output);
+    !is_output && !name.as_encoded_bytes().starts_with(b".")
+}
+
+fn at_most(most: usize, directory: &Path, build: &Build, program: &Program<'_>) -> io::Result<Vec<PathBuf>> {
+    let made = program.inner().map(|path| path.within(directory));
+    let mut files = BTreeSet::from([directory.join(package::FILE)]);
+    let (mut left, is_said) = (roots(directory, build), !build.watch.is_empty());
     while let Some(path) = left.pop() {
         // A link may lead in a circle, and out of the directory: only one that was named is followed.
         let kind = if is_said && build.watch.iter().any(|said| said.within(directory) == path) {
@@ -38,9 +65,7 @@ fn at_most(most: usize, directory: &Path, build: &Build, program: &Program<'_>) 
         if kind.is_dir() {
             for entry in fs::read_dir(&path).map_err(|fault| named(&path, fault))? {
                 let entry = entry.map_err(|fault| named(&path, fault))?;
-                let name = entry.file_name();
-                let output = !is_said && OUTPUTS.iter().any(|output| name == *output);
-                if !output && !name.as_encoded_bytes().starts_with(b".") {
+                if is_part(&entry.file_name(), is_said) {
                     left.push(entry.path());
                 }
             }
