@@ -242,6 +242,7 @@ fn members_by_pattern_fall_under_others_where_there_is_none() {
 fn numbers_and_lists_are_compared_exactly() {
     wider(json!({"maximum": 18_446_744_073_709_551_614_u64}), json!({"maximum": u64::MAX}));
     same(json!({"maximum": 5}), json!({"maximum": 5.0}), (json!({}), json!({})));
+    same(json!({"maximum": 0}), json!({"maximum": -0.0}), (json!({}), json!({})));
     wider(json!({"const": 1, "enum": ["b", 2]}), json!({"const": 1}));
     same(json!({"const": 1, "enum": ["b", 1]}), json!({"const": 1}), (json!({}), json!({})));
 }

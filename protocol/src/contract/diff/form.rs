@@ -179,12 +179,8 @@ fn is_null(keywords: &Map<String, Value>) -> bool {
 
 /// The values of a choice whose alternatives are nothing but constants, of which `null` is one by its type alone.
 fn constants(branches: &[Value], shared: &Map<String, Value>) -> Option<Vec<Value>> {
-    let nulls =
-        branches.iter().filter(|it| resolved(it, shared).and_then(Value::as_object).is_some_and(is_null));
-    if nulls.count() == branches.len() {
-        return None;
-    }
     let mut all = Vec::new();
+    let mut is_listed = false;
     for branch in branches {
         let keywords = resolved(branch, shared)?.as_object()?;
         if is_null(keywords) {
@@ -204,8 +200,9 @@ fn constants(branches: &[Value], shared: &Map<String, Value>) -> Option<Vec<Valu
         };
         keep_possible(&mut values, keywords);
         all.append(&mut values);
+        is_listed = true;
     }
-    Some(all)
+    is_listed.then_some(all)
 }
 
 /// A name by which one alternative of a choice can be told from the others: that of its shared schema, its title, its

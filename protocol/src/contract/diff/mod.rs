@@ -15,7 +15,7 @@ use std::fmt;
 use semver::Version;
 
 use super::Manifest;
-use super::document::{Document, Instances, RootExtension};
+use super::document::{Document, Instances};
 use crate::wire::escape;
 
 pub use level::Level;
@@ -108,22 +108,26 @@ impl Changes {
     }
 }
 
+/// The name of a contract, and its version.
 type Versioned<'a> = (&'a String, &'a String);
 
-/// The contracts of a list, with their versions.
-fn versions<'a, T: 'a>(
-    document: &'a Document,
-    list: impl Fn(&'a RootExtension) -> &'a Vec<T>,
-    read: impl Fn(&'a T) -> Versioned<'a>,
-) -> Vec<Versioned<'a>> {
-    list(&document.plugline).iter().map(read).collect()
+fn provided(document: &Document) -> Vec<Versioned<'_>> {
+    document.plugline.provides.iter().map(|it| (&it.contract, &it.version)).collect()
+}
+
+fn required(document: &Document) -> Vec<Versioned<'_>> {
+    document.plugline.requires.iter().map(|it| (&it.contract, &it.version)).collect()
+}
+
+fn names<'a>(list: &[Versioned<'a>]) -> BTreeSet<&'a String> {
+    list.iter().map(|(name, _)| *name).collect()
 }
 
 /// Those that have another version now: the name, the old and the new one.
-fn stepped(old: &[Versioned<'_>], new: &[Versioned<'_>]) -> Vec<(String, Version, Version)> {
+fn stepped<'a>(old: &[Versioned<'a>], new: &[Versioned<'_>]) -> Vec<(&'a String, Version, Version)> {
     let changed = old.iter().filter_map(|(name, was)| {
         let (_, is) = new.iter().find(|(other, is)| other == name && is != was)?;
-        Some(((*name).clone(), Version::parse(was).ok()?, Version::parse(is).ok()?))
+        Some((*name, Version::parse(was).ok()?, Version::parse(is).ok()?))
     });
     changed.collect()
 }
@@ -142,10 +146,8 @@ fn plugin(old: &Document, new: &Document, changes: &mut Changes) {
         let level = found.levels.callers;
         changes.add(&owner, &format!("config {}", found.path), found.what, only_callers(level));
     }
-    let names = |document: &Document| -> BTreeSet<String> {
-        document.plugline.provides.iter().map(|provided| provided.contract.clone()).collect()
-    };
-    let (before, after) = (names(old), names(new));
+    let (had, has) = (provided(old), provided(new));
+    let (before, after) = (names(&had), names(&has));
     for name in before.difference(&after) {
         changes.add(&owner, "provides", format!("{name} is no longer provided"), only_callers(Level::Major));
     }
@@ -164,9 +166,7 @@ fn plugin(old: &Document, new: &Document, changes: &mut Changes) {
             changes.add(&owner, "provides", what, only_callers(Level::Minor));
         }
     }
-    let provided =
-        |document| versions(document, |extension| &extension.provides, |it| (&it.contract, &it.version));
-    for (name, was, is) in stepped(&provided(old), &provided(new)) {
+    for (name, was, is) in stepped(&had, &has) {
         let level = match Step::between(&was, &is) {
             Step::Forth(level) => level,
             // Who asks for the old one is not given a lower one.
@@ -174,19 +174,15 @@ fn plugin(old: &Document, new: &Document, changes: &mut Changes) {
         };
         changes.add(&owner, "provides", format!("{name} is {is} now, and was {was}"), only_callers(level));
     }
-    let required =
-        |document| versions(document, |extension| &extension.requires, |it| (&it.contract, &it.version));
-    for (name, was, is) in stepped(&required(old), &required(new)) {
+    let (had, has) = (required(old), required(new));
+    for (name, was, is) in stepped(&had, &has) {
         // A host that has what was enough before.
         let is_enough = is < was && Step::between(&is, &was) != Step::Forth(Level::Major);
         let level = if is_enough { Level::Minor } else { Level::Major };
         let what = format!("{name} {is} is required of the host now, and was {was}");
         changes.add(&owner, "requires", what, only_callers(level));
     }
-    let requires = |document: &Document| -> BTreeSet<String> {
-        document.plugline.requires.iter().map(|required| required.contract.clone()).collect()
-    };
-    let (before, after) = (requires(old), requires(new));
+    let (before, after) = (names(&had), names(&has));
     for name in after.difference(&before) {
         changes.add(
             &owner,

@@ -192,7 +192,8 @@ fn bound(
     };
     let (order, before, after) = match (exactly(old), exactly(new)) {
         (Some(before), Some(after)) => (before.cmp(&after), before.to_string(), after.to_string()),
-        _ => (before.total_cmp(&after), before.to_string(), after.to_string()),
+        // JSON has no NaN, and -0.0 is 0.
+        _ => (before.partial_cmp(&after).unwrap_or(Ordering::Equal), before.to_string(), after.to_string()),
     };
     let lower = if higher == Effect::Wider { Effect::Narrower } else { Effect::Wider };
     let what = format!("its {keyword} is {after} now, and was {before}");
