@@ -351,8 +351,8 @@ class Turn:
 
     def _patience(self, seated: bool) -> float | None:
         """How long the warden may sleep; milliseconds."""
-        due = min(left(self._due[0][0]), LONGEST_WAIT) if self._due else None  # poll takes no more
-        due = None if due is None else max(0.0, due) * 1000 + 0.5
+        # As much as poll takes.
+        due = min(max(0.0, left(self._due[0][0])), LONGEST_WAIT) * 1000 + 0.5 if self._due else None
         if seated or self._dozing or self._holder is Holder.NOBODY:
             return due
         return TICK * 1000 if due is None else min(due, TICK * 1000)
