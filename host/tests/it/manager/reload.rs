@@ -1,5 +1,6 @@
 //! Files change, and what is there now takes over: once for a burst, and only where it works.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -170,14 +171,11 @@ fn what_was_built_stays_while_it_may_be_started_again() {
     stop(&manager);
 }
 
-/// Where a build is to begin, for the process below.
+/// Where a build is to begin, for the test that runs itself again to be killed.
 const KILLED: &str = "PLUGLINE_TEST_KILLED_BUILD";
 
-/// Run again by the test below, it is the host that is killed while it builds.
-#[test]
-fn a_host_that_is_killed() {
-    let Ok(root) = std::env::var(KILLED) else { return };
-    let root = PathBuf::from(root);
+/// The host that is killed while it builds.
+fn build(root: &Path) {
     let builder = Manager::builder().environment([("", ""); 0]).without_store().cache(root.join("cache"));
     let manager = builder.settings_file(root.join("plugins.toml")).open().unwrap();
     let _never = manager.client::<RepositoryClient>("users").unwrap().about();
@@ -186,6 +184,9 @@ fn a_host_that_is_killed() {
 /// The next one waits for it: two builds in one directory would spoil each other.
 #[test]
 fn a_build_whose_host_was_killed_keeps_its_turn() {
+    if let Some(root) = std::env::var_os(KILLED) {
+        return build(Path::new(&root));
+    }
     let bench = Bench::new();
     // Builds one after another say `in` and `out` in turn.
     let make = "set -e\necho in >> turns\nuntil [ -e go -o ! -e make.sh ]; do sleep 0.01; done\n\
@@ -195,7 +196,11 @@ fn a_build_whose_host_was_killed_keeps_its_turn() {
     bench.write("plugins.toml", settings);
     let turns = || fs::read_to_string(bench.at("src/users/turns")).unwrap_or_default();
     let mut host = Command::new(std::env::current_exe().unwrap())
-        .args(["manager::reload::a_host_that_is_killed", "--exact", "--test-threads=1"])
+        .args([
+            "manager::reload::a_build_whose_host_was_killed_keeps_its_turn",
+            "--exact",
+            "--test-threads=1",
+        ])
         .env(KILLED, bench.dir.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
