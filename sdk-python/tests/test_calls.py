@@ -279,7 +279,8 @@ def test_serial_handlers_run_on_the_main_thread() -> None:
         }  # fmt: skip
 
 
-def test_ten_thousand_calls_leave_nothing(rough: Wire) -> None:
+def test_ten_thousand_calls_leave_nothing(rough: Wire, request: pytest.FixtureRequest) -> None:
+    concurrency = int(request.node.callspec.params["rough"])
     rough.initialize()
     fds = Path(f"/proc/{rough.process.pid}/fd")
 
@@ -294,8 +295,8 @@ def test_ten_thousand_calls_leave_nothing(rough: Wire) -> None:
 
     calls(1000)
     before, open_before = memory(), len(list(fds.iterdir()))
-    threads = len(list(Path(f"/proc/{rough.process.pid}/task").iterdir()))
     calls(10_000)
     assert memory() - before < 2048, "KiB"
     assert len(list(fds.iterdir())) == open_before
-    assert len(list(Path(f"/proc/{rough.process.pid}/task").iterdir())) <= threads + 1
+    # Main, the warden, and workers: one that has answered may not be idle yet when the next call comes.
+    assert len(list(Path(f"/proc/{rough.process.pid}/task").iterdir())) <= 2 + concurrency
