@@ -13,6 +13,9 @@ use super::guard::Guard;
 use super::sandbox::{Enforcement, Held};
 use super::stderr::{self, Tail};
 
+/// What a plugin that lost its host has for its end: the ladder that it would have got from a living one.
+const LADDER: Duration = Duration::from_secs(5);
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit {
@@ -154,7 +157,7 @@ impl Process {
     ) -> io::Result<Arc<Self>> {
         let leader = child.id();
         let child = Unwatched(Some(child));
-        let guard = if guarded { Some(Guard::start(leader)?) } else { None };
+        let guard = if guarded { Some(Guard::start(leader, LADDER)?) } else { None };
         let pid = i32::try_from(leader).ok().and_then(Pid::from_raw).expect("a child has a process id");
         let this = Arc::new(Self {
             whose: Whose::Ours(pid),

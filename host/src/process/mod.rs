@@ -20,5 +20,6 @@ mod sys;
 pub use attach::Fifos;
 pub use child::{Exit, Process, Signal};
 pub use command::{Command, SpawnError};
+pub(crate) use guard::Guard;
 pub use plugline_protocol::peer::Pipes;
 pub use sandbox::{Enforcement, Measure, MeasureState, Sandbox, SandboxError, Support, Unenforced};

@@ -3,7 +3,8 @@
 //! The command runs in the plugin's directory. The program that it makes is copied into a cache, under a key of all
 //! that it was made from (`watched.rs`), and started from there: so what runs is never written over, two versions can
 //! run beside each other, and what is as it was is not made again. One process makes one plugin at a time; others wait
-//! for it, and find it done. A build that has lost its host is waited for, too: two in one directory would spoil each other.
+//! for it, and find it done. A build ends with its host; until it has, it is waited for: two in one directory would spoil
+//! each other.
 
 mod watched;
 
@@ -23,6 +24,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::launch::Launch;
 use crate::package::{Package, PackageError, PackageFault, Platform, Sha256};
 use crate::plugin::Plugin;
+use crate::process::Guard;
 use crate::store::Held;
 
 pub(crate) use watched::{directories as watched_directories, files as watched_files};
@@ -296,7 +298,8 @@ impl<'a> Job<'a> {
         let child =
             command.spawn().map_err(|fault| failed(format!("cannot be started: {fault}"), Vec::new()))?;
         drop(command);
-        match wait(child, PATIENCE, &written, LOG_BYTES, is_unwanted) {
+        let ended = guarded(child, |child| wait(child, PATIENCE, &written, LOG_BYTES, is_unwanted));
+        match ended {
             Ok(Ended::By(status)) if status.success() => Ok(()),
             Ok(ended) => Err(failed(ended.to_string(), tail(&log_file))),
             Err(fault) => Err(self.failed(fault)),
@@ -382,9 +385,29 @@ impl fmt::Display for Ended {
     }
 }
 
+/// Sees a build through, which ends with this process should that be killed, or interrupted.
+fn guarded(mut child: Child, through: impl FnOnce(&mut Child) -> io::Result<Ended>) -> io::Result<Ended> {
+    let through = Guard::start(child.id(), Duration::ZERO).and_then(|_guard| through(&mut child));
+    if through.is_err() {
+        end(&mut child)?;
+    }
+    through
+}
+
+/// Kills a build and all that it started.
+fn end(child: &mut Child) -> io::Result<()> {
+    // Where it is not reaped yet, so that the id is still its own.
+    if child.try_wait()?.is_none()
+        && let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+    {
+        kill_process_group(group, Signal::KILL)?;
+    }
+    child.wait().map(drop)
+}
+
 /// Waits for the end of a build, which may take so long and write so much.
 fn wait(
-    mut child: Child,
+    child: &mut Child,
     patience: Duration,
     log: &File,
     most: u64,
@@ -404,11 +427,7 @@ fn wait(
             is_unwanted().then_some(Ended::Unwanted)
         };
         if let Some(ended) = ended {
-            // Not reaped yet, so the id is still its own.
-            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                kill_process_group(group, Signal::KILL)?;
-            }
-            child.wait()?;
+            end(child)?;
             return Ok(ended);
         }
         thread::sleep(pause);
@@ -542,9 +561,9 @@ mod tests {
         let run = |script: &str, patience| {
             let log = File::create(dir.path().join("log")).unwrap();
             let output = Stdio::from(log.try_clone().unwrap());
-            let child =
+            let mut child =
                 Command::new("sh").args(["-c", script]).stdout(output).process_group(0).spawn().unwrap();
-            wait(child, patience, &log, 1000, &|| false).unwrap()
+            wait(&mut child, patience, &log, 1000, &|| false).unwrap()
         };
         let (none, long) = (Duration::ZERO, Duration::from_secs(600));
         assert_eq!(run("sleep 600", none), Ended::After(none));

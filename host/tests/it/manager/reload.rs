@@ -1,16 +1,18 @@
 //! Files change, and what is there now takes over: once for a burst, and only where it works.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
 use plugline_host::Kind;
 use plugline_host::manager::Reload;
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
 use crate::support::is_gone;
 
+const SOURCES: &str = "[plugins.users]\ndriver = \"./src/users\"";
 const WATCHED: &str = "[defaults]\nwatch = true\n";
 
 fn reloaded(event: &ManagerEvent) -> Option<String> {
@@ -158,8 +160,7 @@ fn what_was_built_stays_while_it_may_be_started_again() {
         assert_eq!(note, format!("number {number}"));
         stop(&other);
     }
-    let process = rustix::process::Pid::from_raw(first.pid.cast_signed()).unwrap();
-    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    kill_process(Pid::from_raw(first.pid.cast_signed()).unwrap(), Signal::KILL).unwrap();
     let mut again = None;
     eventually("it is started again", || {
         again = users.about().ok();
@@ -181,40 +182,72 @@ fn build(root: &Path) {
     let _never = manager.client::<RepositoryClient>("users").unwrap().about();
 }
 
-/// The next one waits for it: two builds in one directory would spoil each other.
+/// What ends that process, and all of its group, once the host is gone.
+fn guard_of(leader: u32) -> Option<Pid> {
+    let words = format!("\0plugline-guard\0{leader}\0");
+    let ids =
+        fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let mut guards = ids.filter(|id: &i32| {
+        fs::read(format!("/proc/{id}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).contains(&words))
+    });
+    guards.next().and_then(Pid::from_raw)
+}
+
+/// Such a host, as a process, while it makes `src/users`; who makes it, as `builder` says; and its guard.
+fn builds(bench: &Bench, test: &str) -> (Child, u32, Pid) {
+    bench.write("plugins.toml", SOURCES);
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([&format!("manager::reload::{test}"), "--exact", "--test-threads=1"]);
+    command.env(KILLED, bench.dir.path());
+    let host = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let builder = bench.at("src/users/builder");
+    eventually("it is being built", || builder.exists());
+    let builder = fs::read_to_string(builder).unwrap().trim().parse().unwrap();
+    let mut guard = None;
+    eventually("it is guarded", || {
+        guard = guard_of(builder);
+        guard.is_some()
+    });
+    (host, builder, guard.unwrap())
+}
+
 #[test]
-fn a_build_whose_host_was_killed_keeps_its_turn() {
+fn a_build_ends_with_its_host() {
+    if let Some(root) = std::env::var_os(KILLED) {
+        return build(Path::new(&root));
+    }
+    let bench = Bench::new();
+    sources(&bench, "sleep 600 & echo $! > child\necho $$ > builder.tmp\nmv builder.tmp builder\nwait\n");
+    let (mut host, builder, _) = builds(&bench, "a_build_ends_with_its_host");
+    let child = fs::read_to_string(bench.at("src/users/child")).unwrap().trim().parse().unwrap();
+    host.kill().unwrap();
+    host.wait().unwrap();
+    eventually("so are the build and its child", || is_gone(builder) && is_gone(child));
+}
+
+/// Where that did not happen, the next one waits for it: two builds in one directory would spoil each other.
+#[test]
+fn a_build_that_outlives_its_host_keeps_its_turn() {
     if let Some(root) = std::env::var_os(KILLED) {
         return build(Path::new(&root));
     }
     let bench = Bench::new();
     // Builds one after another say `in` and `out` in turn.
-    let make = "set -e\necho in >> turns\nuntil [ -e go -o ! -e make.sh ]; do sleep 0.01; done\n\
+    let make = "set -e\necho in >> turns\necho $$ > builder.tmp\nmv builder.tmp builder\n\
+                until [ -e go -o ! -e make.sh ]; do sleep 0.01; done\n\
                 cp main.in shelf.tmp\nchmod +x shelf.tmp\nmv shelf.tmp shelf\necho out >> turns\n";
     sources(&bench, make);
-    let settings = "[plugins.users]\ndriver = \"./src/users\"";
-    bench.write("plugins.toml", settings);
     let turns = || fs::read_to_string(bench.at("src/users/turns")).unwrap_or_default();
-    let mut host = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "manager::reload::a_build_whose_host_was_killed_keeps_its_turn",
-            "--exact",
-            "--test-threads=1",
-        ])
-        .env(KILLED, bench.dir.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    eventually("it is being built", || turns() == "in\n");
+    let (mut host, _, guard) = builds(&bench, "a_build_that_outlives_its_host_keeps_its_turn");
+    kill_process(guard, Signal::KILL).unwrap();
     host.kill().unwrap();
     host.wait().unwrap();
     let place = fs::read_dir(bench.at("cache/builds")).unwrap().next().unwrap().unwrap().path();
     let lock = fs::File::open(place.join("lock")).unwrap();
     let taken = flock(&lock, FlockOperation::NonBlockingLockExclusive);
     assert_eq!(taken, Err(rustix::io::Errno::WOULDBLOCK));
-    let manager = bench.with_settings(settings);
+    let manager = bench.with_settings(SOURCES);
     let users: RepositoryClient = manager.client("users").unwrap();
     let note = thread::scope(|scope| {
         let call = scope.spawn(|| users.about().map(|about| about.note));
@@ -239,7 +272,7 @@ fn a_build_ends_where_all_is_stopped() {
         "name = \"users\"\nversion = \"1.0.0\"\nmanifest = \"manifest.json\"\ncommand = [\"./shelf\"]\n\
          [build]\ncommand = [\"sh\", \"make.sh\"]\nwatch = [\"make.sh\"]\n",
     );
-    let manager = bench.with_settings("[plugins.users]\ndriver = \"./src/users\"");
+    let manager = bench.with_settings(SOURCES);
     let users: RepositoryClient = manager.client("users").unwrap();
     thread::scope(|scope| {
         let call = scope.spawn(|| users.about().unwrap_err());
