@@ -8,7 +8,7 @@ use plugline_protocol::contract::{ErrorSet, Example, Instances, Method};
 use serde_json::Value;
 
 use super::types::{Piece, demands, description, members, pieces};
-use super::{Kind, groups, resolve, shortened, word};
+use super::{Kind, groups, is_deprecated, resolve, shortened, shown, word};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -147,8 +147,11 @@ fn method(page: &mut Markup, method: &Method) {
     if method.result.is_none() {
         tags += "<span class=\"tag\">notification</span>";
     }
-    if extension.idempotent {
-        tags += "<span class=\"tag\">idempotent</span>";
+    for (is_so, word) in [(extension.idempotent, "idempotent"), (is_deprecated(&method.other), "deprecated")]
+    {
+        if is_so {
+            write!(tags, "<span class=\"tag\">{word}</span>").expect("a string takes all that is written");
+        }
     }
     for (way, schema) in [("input", &extension.input), ("output", &extension.output)] {
         if schema.is_some() {
@@ -164,9 +167,9 @@ fn method(page: &mut Markup, method: &Method) {
     if !method.params.is_empty() {
         page.add("<h4>Params</h4>\n<div class=\"scroll\"><table>\n<thead><tr><th>Name</th><th>Type</th><th></th></tr></thead>\n<tbody>\n");
         for param in &method.params {
-            let schema = param.schema.as_value();
-            let about = param.description.as_deref().or_else(|| description(schema));
-            row(page, &param.name, schema, param.required, about);
+            let schema = shown(param);
+            let about = param.description.as_deref().or_else(|| description(&schema));
+            row(page, &param.name, &schema, param.required, about);
         }
         page.add("</tbody></table></div>\n");
     }

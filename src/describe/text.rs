@@ -7,7 +7,7 @@ use plugline_protocol::contract::{ContentDescriptor, DeclaredError, ErrorSet, Ex
 use serde_json::Value;
 
 use super::types::{constant, demands, description, members, type_of};
-use super::{Kind, groups, one_line, resolve, safe, shortened, word};
+use super::{Kind, groups, is_deprecated, one_line, resolve, safe, shortened, shown, word};
 
 /// Of one example, so much is shown; characters.
 const SHOWN: usize = 1000;
@@ -166,7 +166,7 @@ impl Page<'_> {
         let name = format!("{}({}){result}", safe(&method.name), params.join(", "));
         self.entry(&name, method.description.as_deref());
         for param in &method.params {
-            let about = self.about(param.description.as_deref(), param.schema.as_value());
+            let about = self.about(param.description.as_deref(), &shown(param));
             if !about.is_empty() {
                 self.item(&format!("{}  {about}", self.code(&safe(&param.name))));
             }
@@ -184,8 +184,12 @@ impl Page<'_> {
                 self.item(&format!("{way}: stream of {kind}  {}", self.about(None, schema)));
             }
         }
-        if method.plugline.idempotent {
-            self.item("idempotent");
+        for (is_so, word) in
+            [(method.plugline.idempotent, "idempotent"), (is_deprecated(&method.other), "deprecated")]
+        {
+            if is_so {
+                self.item(word);
+            }
         }
         match &method.plugline.errors {
             ErrorSet::Declared(errors) => errors.iter().for_each(|error| self.error(error)),

@@ -72,7 +72,9 @@ fn add(schema: &Value, pieces: &mut Vec<Piece>) {
                 of_type(name, schema, pieces);
             }
         }
-        _ if schema.get("properties").is_some() => of_type("object", schema, pieces),
+        _ if ["properties", "patternProperties"].iter().any(|it| schema.get(it).is_some()) => {
+            of_type("object", schema, pieces)
+        }
         _ => text("any", pieces),
     }
 }
@@ -104,20 +106,22 @@ fn array(schema: &Value, pieces: &mut Vec<Piece>) {
 
 fn object(schema: &Value, pieces: &mut Vec<Piece>) {
     let members = members(schema);
-    let values = schema.get("additionalProperties").filter(|values| values.is_object());
-    if members.is_empty() && values.is_none() {
+    let named = members.into_iter().map(|(name, member, required)| {
+        let optional = if required { "" } else { "?" };
+        (format!("{name}{optional}"), member)
+    });
+    let patterns = schema.get("patternProperties").and_then(Value::as_object).into_iter().flatten();
+    let patterns = patterns.map(|(pattern, member)| (format!("/{pattern}/"), member));
+    let others = schema.get("additionalProperties").filter(|others| others.is_object());
+    let others = others.map(|others| ("string".to_owned(), others));
+    let all: Vec<(String, &Value)> = named.chain(patterns).chain(others).collect();
+    if all.is_empty() {
         return text("object", pieces);
     }
-    text("{", pieces);
-    for (index, (name, member, required)) in members.iter().enumerate() {
-        let between = if index > 0 { ", " } else { "" };
-        let optional = if *required { "" } else { "?" };
-        text(&format!("{between}{name}{optional}: "), pieces);
+    for (index, (name, member)) in all.into_iter().enumerate() {
+        text(if index > 0 { ", " } else { "{" }, pieces);
+        text(&format!("{name}: "), pieces);
         add(member, pieces);
-    }
-    if let Some(values) = values {
-        text(if members.is_empty() { "string: " } else { ", string: " }, pieces);
-        add(values, pieces);
     }
     text("}", pieces);
 }
@@ -144,7 +148,7 @@ pub(super) fn constant(value: &Value) -> String {
     output::escape_json(&value.to_string())
 }
 
-/// What else a schema demands, in words: bounds, patterns, formats.
+/// What else a schema demands, in words: bounds, patterns, formats, what it may not be.
 pub(super) fn demands(schema: &Value) -> Vec<String> {
     let Some(schema) = schema.as_object() else { return Vec::new() };
     let mut all = own_demands(schema);
@@ -174,12 +178,18 @@ fn own_demands(schema: &Map<String, Value>) -> Vec<String> {
         ("maxLength", "characters: at most"),
         ("minItems", "items: at least"),
         ("maxItems", "items: at most"),
+        ("minProperties", "members: at least"),
+        ("maxProperties", "members: at most"),
         ("contentEncoding", "encoding"),
     ];
-    let flags = [("uniqueItems", "no item twice"), ("writeOnly", "secret")];
+    let flags = [("uniqueItems", "no item twice"), ("writeOnly", "secret"), ("deprecated", "deprecated")];
     let is_set = |keyword: &str| schema.get(keyword) == Some(&Value::Bool(true));
     let flags = flags.into_iter().filter(|(keyword, _)| is_set(keyword)).map(|(_, words)| words.to_owned());
-    keywords.into_iter().filter_map(demand).chain(flags).collect()
+    let not = schema.get("not").map(|not| {
+        let except = [vec![type_of(not)], demands(not)].concat();
+        format!("not {}", except.join(" "))
+    });
+    keywords.into_iter().filter_map(demand).chain(not).chain(flags).collect()
 }
 
 #[cfg(test)]
@@ -213,6 +223,10 @@ mod tests {
                 "{a: integer, b?: never} | null",
             ),
             (json!({"type": "object", "properties": {}}), "object"),
+            (
+                json!({"patternProperties": {"^x-": {"type": "string"}}, "additionalProperties": {"type": "null"}}),
+                "{/^x-/: string, string: null}",
+            ),
             (json!({"type": ["object", "object"], "properties": {"a": true}}), "{a?: any}"),
             (
                 json!({"allOf": [{"$ref": "#/components/schemas/A"}, {"properties": {"b": {}}}]}),
@@ -234,6 +248,9 @@ mod tests {
             ),
             (json!({"type": "string", "default": "", "writeOnly": true}), &["secret", "default \"\""]),
             (json!({"items": {"pattern": "x"}, "uniqueItems": true}), &["no item twice", "each pattern x"]),
+            (json!({"maxProperties": 2, "deprecated": true}), &["members: at most 2", "deprecated"]),
+            (json!({"not": {"const": 0}}), &["not 0"]),
+            (json!({"not": {"type": "string", "minLength": 3}}), &["not string characters: at least 3"]),
         ] {
             assert_eq!(demands(&schema), words, "{schema}");
         }

@@ -93,11 +93,12 @@ fn a_text_of_several_lines_has_them() {
 fn everything() -> Value {
     one_method(|it| {
         it["methods"][0] = json!({
-            "name": "one.go", "paramStructure": "by-name",
+            "name": "one.go", "paramStructure": "by-name", "deprecated": true,
             "params": [
                 {"name": "mood", "required": true, "schema": {"$ref": "#/components/schemas/Mood"}},
                 {"name": "times", "schema": {"type": "integer", "minimum": 1, "maximum": 9, "default": 2}},
-                {"name": "none", "schema": false},
+                {"name": "none", "schema": false, "deprecated": true},
+                {"name": "old", "schema": true, "deprecated": true},
                 {"name": "pair", "schema": {"type": "array", "items": [{"type": "integer"}, {"type": "string"}]}},
             ],
             "result": {"name": "result", "description": "How it went.", "schema": {"type": "boolean"}},
@@ -134,10 +135,11 @@ fn text_and_markdown_have_all_that_a_manifest_says() {
             &[
                 "\n  requires other 1.2.0\n  several processes at once\n",
                 "\nprovides one 1.0.0 (short, long)\n",
-                "  one.go(mood: Mood, times?: integer, none?: never, pair?: [integer, string]) → boolean\n",
+                "  one.go(mood: Mood, times?: integer, none?: never, old?: any, pair?: [integer, string]) → boolean\n",
                 "\n      times  (≥ 1, ≤ 9, default 2)\n",
+                "\n      old  (deprecated)\n",
                 "\n      returns  How it went.\n",
-                "\n      output: stream of integer  (≥ 0)\n      idempotent\n",
+                "\n      output: stream of integer  (≥ 0)\n      idempotent\n      deprecated\n",
                 "\n      error 1 No: no; data: {left?: integer}\n",
                 "\n      example short: mood=glad → true\n",
                 "\n      example streams: ← \"a\" → 1 2, then false\n",
@@ -160,7 +162,13 @@ fn text_and_markdown_have_all_that_a_manifest_says() {
         ),
         (
             "html",
-            &["data: <code>{left?: integer}</code>", "<code>never</code>", "<code>[integer, string]</code>"],
+            &[
+                "data: <code>{left?: integer}</code>",
+                "<code>never</code>",
+                "<code>[integer, string]</code>",
+                "<code>any</code><span class=\"demand\">deprecated</span>",
+                "<span class=\"tag\">deprecated</span>",
+            ],
         ),
     ] {
         let page = described(&everything(), format);
