@@ -65,6 +65,10 @@ impl Wake {
         change(|state| state.aborted = true);
     }
 
+    pub(super) fn is_raised(&self) -> bool {
+        false
+    }
+
     #[expect(clippy::unnecessary_wraps, reason = "what it stands for can fail")]
     pub(super) fn wait_writable(&self, _: &End) -> io::Result<Waited> {
         Ok(wait_for(|state| (state.room > 0 || state.aborted).then_some(Waited { raised: state.aborted })))

@@ -156,6 +156,10 @@ impl Wake {
         drop(self.raising.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
     }
 
+    pub(super) fn is_raised(&self) -> bool {
+        self.raising.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_none()
+    }
+
     /// Waits until `fd` can be read, or this is raised, or (with `block` [`Block::No`]) not at all.
     ///
     /// # Errors

@@ -67,6 +67,10 @@ impl Reader {
     fn read_or_wait(&mut self, wait: Wait, ended: &Wake, interrupt: &Interrupt) -> io::Result<Filled> {
         // Where the last wait ended in sleep, there is hardly something by now: going to sleep asks for it anyway.
         if !self.slept || self.left.is_some() {
+            // Where there is always more, it never sleeps, and would not see it there.
+            if self.left.is_none() && ended.is_raised() {
+                self.left = Some(LEFT_BYTES);
+            }
             if let Some(filled) = self.read()? {
                 return Ok(filled);
             }
@@ -109,7 +113,6 @@ impl Reader {
     fn sleep(&mut self, wait: Wait, ended: &Wake, interrupt: &Interrupt) -> io::Result<Filled> {
         let until = match wait {
             Wait::Until(until) => until,
-            // Whether the process is gone is seen here only.
             Wait::Briefly => Some(Instant::now()),
         };
         self.slept = true;

@@ -186,6 +186,7 @@ fn read(connection: &Connection, turn: &mut Turn, whom: For<'_>) -> Stopped {
 
 fn read_lines(connection: &Connection, reader: &mut Reader, whom: For<'_>) -> Stopped {
     let inner = &connection.inner;
+    let mut came = false;
     loop {
         loop {
             // The handshake raises the limit between two lines.
@@ -210,11 +211,13 @@ fn read_lines(connection: &Connection, reader: &mut Reader, whom: For<'_>) -> St
             // Asked with the turn in hand: a cancel of before then may have interrupted another, who read.
             For::Caller { slot, deadline, .. } => match slot.news(deadline) {
                 Ok(()) => return Stopped::Here,
+                // Where there is always more, no wait comes to its end.
+                Err(Some(until)) if came && until <= Instant::now() => return Stopped::Here,
                 Err(until) => Wait::Until(until),
             },
         };
         match reader.fill(wait, &inner.ended, &inner.interrupt) {
-            Filled::More => {}
+            Filled::More => came = true,
             Filled::Nothing => return Stopped::Here,
             Filled::End(reason) => return Stopped::End(reason),
         }

@@ -11,8 +11,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, unbounded as channel};
 use plugline_protocol::lifecycle::Limits;
 use plugline_protocol::peer::{
-    CallError, CloseReason, Connection, Handler, Kind, Listener, Pipes, Remote, Report, RequestOptions,
-    Route, Service, Setup, Side, Wake, pair,
+    CallError, CloseReason, Connection, Direction, Handler, Kind, Listener, Pipes, Remote, Report,
+    RequestOptions, Route, Service, Setup, Side, Wake, pair,
 };
 use plugline_protocol::wire::{Error, Params, error};
 use serde_json::{Value, json};
@@ -57,6 +57,8 @@ impl Service for Desk {
     }
 }
 
+type Transcript = Box<dyn Fn(Direction, &[u8]) + Send + Sync>;
+
 /// What is to stand at one end.
 pub(crate) struct End {
     side: Side,
@@ -66,6 +68,8 @@ pub(crate) struct End {
     handlers: HashMap<&'static str, Handler>,
     listeners: HashMap<&'static str, Listener>,
     unanswered: Duration,
+    transcript: Option<Transcript>,
+    ended: Arc<Wake>,
 }
 
 impl End {
@@ -77,6 +81,8 @@ impl End {
             handlers: HashMap::new(),
             listeners: HashMap::new(),
             unanswered: Duration::from_secs(5),
+            transcript: None,
+            ended: Arc::new(Wake::new().unwrap()),
         }
     }
 
@@ -111,6 +117,16 @@ impl End {
         self
     }
 
+    pub(crate) fn transcript(mut self, sees: impl Fn(Direction, &[u8]) + Send + Sync + 'static) -> Self {
+        self.transcript = Some(Box::new(sees));
+        self
+    }
+
+    /// What is raised when the process at the other end is gone.
+    pub(crate) fn ended(&self) -> Arc<Wake> {
+        Arc::clone(&self.ended)
+    }
+
     pub(crate) fn on(mut self, method: &'static str, handler: Handler) -> Self {
         self.handlers.insert(method, handler);
         self
@@ -129,8 +145,8 @@ impl End {
             limits: self.limits,
             strict: false,
             service: Arc::new(service),
-            transcript: None,
-            ended: Arc::new(Wake::new().unwrap()),
+            transcript: self.transcript,
+            ended: self.ended,
             unanswered: self.unanswered,
         };
         let connection = Connection::open(pipes, setup).unwrap();

@@ -1,13 +1,16 @@
 //! The connection engine, over pipes within this process: two connections, or one against raw lines.
 
+use std::fs::File;
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, TryRecvError, unbounded as channel};
 use plugline_protocol::lifecycle::{HANDSHAKE_LINE_BYTES, Limits};
 use plugline_protocol::peer::{
-    Call, CallError, CloseReason, Handler, Kind, Listener, RequestOptions, Side, Violation,
+    Call, CallError, CloseReason, Direction, Handler, Kind, Listener, RequestOptions, Side, Violation, pair,
 };
 use plugline_protocol::wire::{Error, error};
 use serde::{Deserialize, Serialize};
@@ -332,6 +335,51 @@ fn full_pipes_do_not_lock() {
             });
         }
     });
+}
+
+/// Writes a line whenever it is called, so that there is always more to read; not for ever, so that a test ends.
+fn flood(write: OwnedFd) -> impl Fn() + Send + Sync {
+    let (write, since) = (File::from(write), Instant::now());
+    move || {
+        if since.elapsed() < PATIENCE {
+            let progress =
+                json!({"jsonrpc": "2.0", "method": "rpc.progress", "params": {"id": 9, "progress": 1}});
+            // Once it is over, nobody reads.
+            let _over = (&write).write_all(format!("{progress}\n").as_bytes());
+        }
+    }
+}
+
+#[test]
+fn where_there_is_always_more_to_read_a_deadline_holds() {
+    let (pipes, plugin) = pair().unwrap();
+    let more = flood(plugin.write);
+    let host = End::host().transcript(move |_, _| more()).open(pipes);
+    let since = Instant::now();
+    let failed = host.connection.call::<()>("b.any", &json!({}), RequestOptions::timeout(SHORT)).unwrap_err();
+    assert_eq!(failed.kind(), Kind::Timeout);
+    assert!(since.elapsed() < PATIENCE / 2, "{:?}", since.elapsed());
+}
+
+#[test]
+fn where_there_is_always_more_to_read_the_end_of_the_process_is_seen() {
+    let (pipes, plugin) = pair().unwrap();
+    let more = flood(plugin.write);
+    let host = End::host();
+    let ended = host.ended();
+    let host = host.transcript(move |direction, _| {
+        if direction == Direction::Received {
+            ended.raise();
+        }
+        more();
+    });
+    let (host, since) = (host.open(pipes), Instant::now());
+    let failed = host.call("b.any", &json!({})).unwrap_err();
+    assert!(
+        matches!(&failed, CallError::Closed(reason) if matches!(**reason, CloseReason::EndOfFile)),
+        "{failed}"
+    );
+    assert!(since.elapsed() < PATIENCE / 2, "{:?}", since.elapsed());
 }
 
 #[test]
