@@ -42,6 +42,7 @@ mod answer {
     pub(crate) enum Flush {
         Now,
         Later,
+        NowOrByWorker,
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::connection::Connection;
 use super::outbox::{Bound, Offered};
-use super::timer;
+use super::{timer, workers};
 use crate::lifecycle::methods;
 use crate::wire::encode::ResultLine;
 use crate::wire::{EncodeError, Error, RequestId, encode, error};
@@ -18,12 +18,18 @@ pub(super) enum Flush {
     Now,
     /// By whoever answers, once nothing more is there to be answered.
     Later,
+    /// At once, but not by who has a deadline of its own to keep: where there is no room, a worker waits for it.
+    NowOrByWorker,
 }
 
 impl Connection {
     /// Answers a request that this side has in flight with that line, exactly once.
     pub(super) fn answer(&self, id: &RequestId, line: &mut Vec<u8>, flush: Flush) {
         self.record_answer(id, line);
+        self.queue_answer(id, line, flush);
+    }
+
+    fn queue_answer(&self, id: &RequestId, line: &mut Vec<u8>, flush: Flush) {
         let (in_flight, outbox) = (&self.inner.in_flight, &self.inner.outbox);
         // The line is queued in one step with giving up the place, so that whoever sees that free finds the answer
         // on its way. Room is waited for outside: the reader takes that lock too.
@@ -31,24 +37,39 @@ impl Connection {
             Offered::Queued | Offered::Closed => true, // Closed: nobody is there to hear it.
             Offered::NoRoom => false,
         }) {
+            if flush == Flush::NowOrByWorker {
+                return self.queue_answer_on_worker(id.clone(), std::mem::take(line));
+            }
             // Closed by now: that is seen above.
             let _closed = outbox.wait_for_room(line.len(), Bound::Calls, None);
         }
-        if flush == Flush::Now {
+        if flush != Flush::Later {
             self.write_out();
         }
     }
 
-    /// Answers a request without waiting for room, which there may never be.
+    fn queue_answer_on_worker(&self, id: RequestId, mut line: Vec<u8>) {
+        let connection = self.clone();
+        let job = Box::new(move || connection.queue_answer(&id, &mut line, Flush::Now));
+        if let Err(job) = workers::spawn(job) {
+            job();
+        }
+    }
+
+    /// Answers a request without waiting for room, which there may never be: the other side may send one after
+    /// another that are answered so, and read none of it.
     pub(super) fn answer_urgent(&self, id: &RequestId, outcome: &Result<Box<RawValue>, Error>) {
         let line = self.encode_answer(id, outcome);
         self.record_answer(id, &line);
+        let mut queued = Ok(());
         self.inner.in_flight.answer(id, || {
-            // Closed: nobody is there to hear it.
-            let _closed = self.inner.outbox.push(&line);
+            queued = self.inner.outbox.push_urgent(&line);
             true
         });
-        self.write_out();
+        match queued {
+            Ok(()) => self.write_out(),
+            Err(reason) => self.close(reason),
+        }
     }
 
     fn record_answer(&self, id: &RequestId, line: &[u8]) {

@@ -71,7 +71,7 @@ pub(super) fn wait(connection: &Connection, id: u64, slot: &Arc<Slot>, deadline:
             Stopped::Here => drop(turn),
             Stopped::Run(work) => {
                 turn.lend();
-                work.run(Flush::Now);
+                work.run(Flush::NowOrByWorker);
             }
             Stopped::Ring => {
                 turn.lend();
