@@ -1,6 +1,7 @@
 //! Tasks and threads that are to be told of something. A task's waker is user code, so whoever finds that there is something to
 //! tell, under a lock or while it reads, only sets the alarm; it is rung where nothing is held.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Waker;
 use std::thread::{self, Thread};
 
@@ -27,7 +28,8 @@ impl Alarms {
             std::mem::take(&mut *wakers)
         };
         for waker in wakers {
-            waker.wake();
+            // Reported by the panic hook; neither the other tasks nor whoever rings are to suffer from it.
+            let _panicked = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
     }
 }

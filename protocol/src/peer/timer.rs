@@ -2,6 +2,7 @@
 //! schedule for good where there is none. Hosts have what they do later done by it too.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -86,7 +87,9 @@ impl Timer {
                 _ => {
                     let task = next.remove();
                     drop(schedule);
-                    task();
+                    // Some wake tasks, with code of theirs. Reported by the panic hook, and what else is to be done later
+                    // is not to suffer from it.
+                    let _panicked = catch_unwind(AssertUnwindSafe(task));
                     schedule = self.lock();
                 }
             }

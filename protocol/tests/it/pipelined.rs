@@ -1,18 +1,22 @@
 //! Calls that tasks await, and many calls from one thread.
 
+use std::future::Future as _;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Sender, bounded};
 use futures::executor::{LocalPool, block_on};
 use futures::future::{join, join_all};
 use futures::task::LocalSpawnExt as _;
-use plugline_protocol::peer::{Call, CallError, Handler, Kind, RequestOptions};
+use plugline_protocol::peer::{Call, CallError, CallFuture, Handler, Kind, RequestOptions};
 use plugline_protocol::wire::{Error, error};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::ends::{End, both, in_flight, patient};
+use crate::ends::{End, PATIENCE, both, in_flight, patient};
 
 fn echo() -> Handler {
     Handler::new(|params: Value, _: &Call| Ok::<_, Error>(params))
@@ -87,6 +91,64 @@ fn a_task_has_a_deadline_sent_or_not() {
     let (first, second) = block_on(join(first, second));
     assert_eq!((kind(first), kind(second)), (Kind::Timeout, Kind::Timeout));
     cancelled.recv().unwrap();
+}
+
+/// Wakes nobody, as an executor that is gone may.
+struct Broken;
+
+impl Wake for Broken {
+    fn wake(self: Arc<Self>) {
+        panic!("the executor is gone");
+    }
+}
+
+/// Says so when it is woken.
+struct Told(Sender<()>);
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        // The test may be over.
+        let _unheard = self.0.try_send(());
+    }
+}
+
+#[track_caller]
+fn expect_pending<R: DeserializeOwned>(
+    call: Pin<&mut CallFuture<R>>,
+    waker: impl Wake + Send + Sync + 'static,
+) {
+    let waker = Waker::from(Arc::new(waker));
+    assert!(call.poll(&mut Context::from_waker(&waker)).is_pending());
+}
+
+#[test]
+fn a_waker_that_panics_puts_off_no_deadline_of_others() {
+    let (host, _raw) = End::host().against_raw();
+    let call = |millis| {
+        let options = RequestOptions::timeout(Duration::from_millis(millis));
+        host.connection.call_async::<()>("t.never", &json!({}), options)
+    };
+    let (mut first, mut second) = (pin!(call(10)), pin!(call(20)));
+    let (told, is_told) = bounded(1);
+    expect_pending(first.as_mut(), Broken);
+    expect_pending(second.as_mut(), Told(told));
+    is_told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(kind(block_on(second)), Kind::Timeout);
+    assert_eq!(kind(block_on(first)), Kind::Timeout);
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_answer_from_others() {
+    let (host, mut raw) = End::host().against_raw();
+    let call = || host.connection.call_async::<u32>("t.two", &json!({}), patient());
+    let (mut first, mut second) = (pin!(call()), pin!(call()));
+    let (told, is_told) = bounded(1);
+    expect_pending(first.as_mut(), Broken);
+    expect_pending(second.as_mut(), Told(told));
+    let answer = |id| format!("{}\n", json!({"jsonrpc": "2.0", "id": id, "result": id}));
+    raw.send_bytes(format!("{}{}", answer(0), answer(1)).as_bytes());
+    is_told.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((block_on(first).unwrap(), block_on(second).unwrap()), (0, 1));
 }
 
 #[test]
