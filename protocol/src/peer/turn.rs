@@ -71,6 +71,7 @@ pub(super) fn wait(connection: &Connection, id: u64, slot: &Arc<Slot>, deadline:
             Stopped::Here => drop(turn),
             Stopped::Run(work) => {
                 turn.lend();
+                ring(connection);
                 work.run(Flush::NowOrByWorker);
             }
             Stopped::Ring => {
@@ -108,6 +109,7 @@ pub(super) fn serve(connection: &Connection, mut turn: Turn) {
             Stopped::Here => return turn.leave_to_watch(),
             Stopped::Run(work) => {
                 turn.lend();
+                ring(connection);
                 work.run(Flush::Later);
                 match come_back(connection) {
                     Some(back) => turn = back,
@@ -124,6 +126,13 @@ pub(super) fn serve(connection: &Connection, mut turn: Turn) {
             }
             Stopped::End(reason) => return end(connection, turn, reason),
         }
+    }
+}
+
+/// Tells tasks what was read before a handler, which may take long.
+fn ring(connection: &Connection) {
+    if connection.inner.alarms.are_set() {
+        connection.inner.alarms.ring();
     }
 }
 

@@ -152,6 +152,26 @@ fn a_waker_that_panics_keeps_no_answer_from_others() {
 }
 
 #[test]
+fn a_handler_that_runs_where_it_was_read_does_not_keep_what_came_before_from_a_task() {
+    let (open, opened) = bounded::<()>(0);
+    let handler = Handler::new(move |(): (), _: &Call| {
+        opened.recv_timeout(PATIENCE).map_err(|_| error::internal("never opened"))
+    });
+    let (host, mut raw) = End::host().on("t.wait", handler).against_raw();
+    let mut call = pin!(host.connection.call_async::<u32>("t.two", &json!({}), patient()));
+    let (told, is_told) = bounded(1);
+    expect_pending(call.as_mut(), Told(told));
+    raw.line();
+    let answer = json!({"jsonrpc": "2.0", "id": 0, "result": 2});
+    let callback = json!({"jsonrpc": "2.0", "id": 0, "method": "t.wait", "params": {}});
+    raw.send_bytes(format!("{answer}\n{callback}\n").as_bytes());
+    is_told.recv_timeout(PATIENCE / 2).unwrap();
+    assert_eq!(block_on(call).unwrap(), 2);
+    open.send(()).unwrap();
+    raw.expect_result(0, &Value::Null);
+}
+
+#[test]
 fn dropping_a_future_cancels_its_call() {
     let (hold, cancelled) = until_cancelled();
     let (host, _plugin) = both(End::host(), End::plugin().on("t.hold", hold));
