@@ -50,6 +50,20 @@ pub(super) enum Room {
     TryLater,
 }
 
+/// A call that has its place and is not sent. Where it will not be, which may be since its params panic, the place is given
+/// back.
+struct Unsent<'a> {
+    connection: &'a Connection,
+    id: u64,
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        self.connection.inner.pending.withdraw(self.id);
+        self.connection.look_up(); // A task may have been told of the place.
+    }
+}
+
 impl Connection {
     /// Sends a request; the answer is waited for on the [`PendingCall`]. Waits, within the timeout, where
     /// the other side takes no more at once.
@@ -90,6 +104,7 @@ impl Connection {
             Err(NotEntered::TimedOut) => return Err(time.timed_out()),
             Err(NotEntered::Cancelled) => return Err(CallError::Cancelled),
         };
+        let unsent = Unsent { connection: self, id };
         let left = match time.deadline {
             Some(deadline) if waited || room == Room::TryLater => {
                 Some(deadline.saturating_duration_since(Instant::now()))
@@ -111,9 +126,8 @@ impl Connection {
             };
             queued.map_err(|fault| self.not_sent(&fault, || time.timed_out()))
         });
-        if !matches!(queued, Ok(true)) {
-            self.inner.pending.withdraw(id);
-            self.look_up(); // A task may have been told of the place.
+        if matches!(queued, Ok(true)) {
+            std::mem::forget(unsent);
         }
         Ok(queued?.then(|| PendingCall {
             connection: self.clone(),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::os::fd::OwnedFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -428,6 +429,24 @@ fn a_caller_does_not_wait_for_room_for_the_answers_to_its_callbacks() {
         (10..10 + 2 * 8 * 1024 * 1024 / LONG).for_each(call);
         assert_eq!(is_over.recv_timeout(PATIENCE), Ok(Kind::Timeout));
     });
+}
+
+/// Params that have no JSON form, and say so in the worst way.
+struct Broken;
+
+impl Serialize for Broken {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        panic!("these params cannot be serialised");
+    }
+}
+
+#[test]
+fn params_that_panic_give_their_place_back() {
+    let (host, _plugin) = both(End::host().remote(in_flight(1)), End::plugin().on("a.echo", echo()));
+    let call = || host.connection.call::<Value>("a.echo", &Broken, patient());
+    catch_unwind(AssertUnwindSafe(call)).unwrap_err();
+    assert_eq!(host.connection.unanswered(), 0);
+    assert_eq!(host.call("a.echo", &json!({"n": 1})).unwrap(), json!({"n": 1}));
 }
 
 #[test]
