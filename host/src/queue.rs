@@ -40,12 +40,13 @@ impl<E> Queue<E> {
     /// Adds an event of so many bytes, where no more than `most` wait then, or none does. It is made of how many before
     /// it were dropped, and of what it holds.
     pub(crate) fn send(&self, bytes: usize, most: usize, make: impl FnOnce(u64, Charge) -> E) {
-        let held = self.held.fetch_add(bytes, Ordering::AcqRel);
-        let charge = Charge { bytes, total: Arc::clone(&self.held) };
-        if held > 0 && held + bytes > most {
+        // In one step: what is dropped is never counted, so that nothing else is dropped for it.
+        let room = |held: usize| (held == 0 || held + bytes <= most).then_some(held + bytes);
+        if self.held.fetch_update(Ordering::AcqRel, Ordering::Acquire, room).is_err() {
             self.dropped.fetch_add(1, Ordering::AcqRel);
             return;
         }
+        let charge = Charge { bytes, total: Arc::clone(&self.held) };
         let dropped = self.dropped.swap(0, Ordering::AcqRel);
         // The receiver lives in this struct.
         let _sent = self.sender.send(make(dropped, charge));
@@ -60,7 +61,34 @@ impl Drop for Charge {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
     use super::*;
+
+    #[test]
+    fn what_is_dropped_takes_no_room_from_others() {
+        const TIMES: usize = 1_000_000;
+        let (queue, barrier) = (Queue::new(), Barrier::new(2));
+        // So that none is the one that always may.
+        queue.send(1, 100, |_, charge| charge);
+        let _held = queue.receiver().recv().unwrap();
+        let other = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                for _ in 0..TIMES {
+                    queue.send(1000, 100, |_, charge| charge);
+                }
+                other.store(1, Ordering::Release);
+            });
+            barrier.wait();
+            while other.load(Ordering::Acquire) == 0 {
+                queue.send(1, 100, |_, charge| charge);
+                assert!(queue.receiver().try_recv().is_ok(), "there was room for it");
+            }
+        });
+    }
 
     #[test]
     fn what_is_taken_makes_room_and_what_was_dropped_is_told_with_the_next() {
