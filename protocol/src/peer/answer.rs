@@ -111,9 +111,9 @@ impl Connection {
         }
     }
 
-    /// Waits until no request of the other side is being handled but, where a handler calls this, its own; at
-    /// most that long, and not at all where nobody hears the answers. Those that are left then are cancelled,
-    /// given a moment more, and answered -32004 in their handlers' stead.
+    /// Waits until no request of the other side is being handled but, where a handler calls this, its own, and otherwise
+    /// no notification either; at most that long, and not at all where nobody hears the answers. The requests that are
+    /// left then are cancelled, given a moment more, and answered -32004 in their handlers' stead.
     pub fn drain(&self, own: Option<&RequestId>, grace: Duration) {
         const MOMENT: Duration = Duration::from_millis(250);
         let in_flight = &self.inner.in_flight;

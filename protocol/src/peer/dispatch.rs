@@ -228,13 +228,14 @@ fn take_notification(
                 // Which call's handler tells this is not said.
                 inner.pending.call_back_all();
                 let params = notification.params.to_owned();
-                let (connection, method) = (connection.clone(), method.to_owned());
+                let (notified, method) = (Notified::new(connection), method.to_owned());
                 let job = Box::new(move || {
+                    let Notified(connection) = &notified;
                     let heard = catch_unwind(AssertUnwindSafe(|| (listener.listen)(params.as_params())));
                     match heard {
                         Ok(Ok(())) => {}
-                        Ok(Err(fault)) => ignored(&connection, &method, &fault.message),
-                        Err(_) => ignored(&connection, &method, "its listener panicked"),
+                        Ok(Err(fault)) => ignored(connection, &method, &fault.message),
+                        Err(_) => ignored(connection, &method, "its listener panicked"),
                     }
                 });
                 inner.lane.notification(size, job).map_err(|_| {
@@ -244,6 +245,22 @@ fn take_notification(
         },
     }
     Ok(())
+}
+
+/// A notification that is not handled yet.
+struct Notified(Connection);
+
+impl Notified {
+    fn new(connection: &Connection) -> Self {
+        connection.inner.in_flight.notified();
+        Self(connection.clone())
+    }
+}
+
+impl Drop for Notified {
+    fn drop(&mut self) {
+        self.0.inner.in_flight.heard();
+    }
 }
 
 fn ignored(connection: &Connection, method: &str, reason: &str) {

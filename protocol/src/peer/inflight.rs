@@ -197,7 +197,7 @@ impl Incoming {
     }
 }
 
-/// All requests that came in and are not answered yet.
+/// All requests that came in and are not answered yet, and how many notifications are not handled yet.
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
     requests: Mutex<Requests>,
@@ -209,6 +209,8 @@ pub(super) struct Requests {
     by_id: HashMap<RequestId, Arc<Incoming>>,
     /// How many at each depth.
     places: Vec<u32>,
+    /// How many notifications came in and are not handled yet.
+    notifications: usize,
     /// Nobody hears the answers any more.
     unheard: bool,
     /// How many threads wait for answers.
@@ -275,6 +277,20 @@ impl InFlight {
         true
     }
 
+    /// A notification came in.
+    pub(super) fn notified(&self) {
+        self.lock().notifications += 1;
+    }
+
+    /// A notification was handled, or will not be.
+    pub(super) fn heard(&self) {
+        let mut requests = self.lock();
+        requests.notifications -= 1;
+        if requests.waiting > 0 {
+            self.answered.notify_all();
+        }
+    }
+
     pub(super) fn cancel(&self, id: &RequestId, reason: Option<String>) {
         if let Some(request) = self.get(id) {
             request.cancel(reason);
@@ -314,11 +330,12 @@ impl InFlight {
     }
 
     /// Waits until all but that one are answered or nobody hears the answers, at most until the deadline;
-    /// says whether it is so.
+    /// says whether it is so. Where there is no such one, notifications are waited for too: it came after them.
     pub(super) fn wait_answered(&self, but: Option<&RequestId>, deadline: Instant) -> bool {
         let mut requests = self.lock();
         loop {
-            if requests.unheard || requests.by_id.keys().all(|id| Some(id) == but) {
+            let is_heard = but.is_some() || requests.notifications == 0;
+            if requests.unheard || (is_heard && requests.by_id.keys().all(|id| Some(id) == but)) {
                 return true;
             }
             let Some(left) = deadline.checked_duration_since(Instant::now()) else {

@@ -489,6 +489,36 @@ fn a_plugin_finishes_what_is_in_flight_at_end_of_file() {
     assert_eq!(lines.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
 }
 
+#[test]
+fn a_plugin_finishes_what_it_was_told_at_end_of_file() {
+    let (began, begun) = channel();
+    let (release, released) = channel();
+    let (heard, is_heard) = channel();
+    let listener = Listener::new(move |note: Number| {
+        began.send(()).unwrap();
+        released.recv_timeout(PATIENCE).unwrap();
+        heard.send(note.n).unwrap();
+    });
+    let (plugin, mut raw) = End::plugin().hear("a.note", listener).against_raw();
+    raw.notify("a.note", &json!({ "n": 1 }));
+    raw.notify("a.note", &json!({ "n": 2 }));
+    begun.recv_timeout(PATIENCE).unwrap();
+    drop(raw.write);
+    plugin.end();
+    let (over, is_over) = channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            plugin.connection.drain(None, PATIENCE);
+            over.send(()).unwrap();
+        });
+        assert_eq!(is_over.recv_timeout(SHORT), Err(RecvTimeoutError::Timeout));
+        release.send(()).unwrap();
+        release.send(()).unwrap();
+        is_over.recv_timeout(PATIENCE).unwrap();
+    });
+    assert_eq!(is_heard.try_iter().collect::<Vec<_>>(), [1, 2]);
+}
+
 /// Says 1, 2, 1, not a number, 2, 3 of three.
 fn climbing() -> Handler {
     Handler::new(|(), call: &Call| {
