@@ -12,10 +12,13 @@ use super::connection::Connection;
 use super::error::CallError;
 use super::request::{PendingCall, RequestOptions};
 
+/// So many calls are under way at most, however many the other side takes: it may say any number, and answer none.
+const MOST_UNDER_WAY: usize = 4096;
+
 impl Connection {
     /// Calls a method once for each of these params; the results come in the same order. As many calls are under
-    /// way as the other side takes at once, and their requests travel together. Nothing is sent before the
-    /// first result is asked for, and each call's deadline counts from when it is sent.
+    /// way as the other side takes at once, though no more than 4096, and their requests travel together. Nothing is
+    /// sent before the first result is asked for, and each call's deadline counts from when it is sent.
     pub fn call_many<R, I>(
         &self,
         method: &str,
@@ -57,6 +60,7 @@ impl<R, I: Iterator<Item: Serialize>> CallMany<R, I> {
     /// Sends calls while there is room; waits for room only where none is under way.
     fn send(&mut self) {
         while self.failed.is_none()
+            && self.under_way.len() < MOST_UNDER_WAY
             && let Some(params) = self.next.take().or_else(|| self.params.next())
         {
             let room = if self.under_way.is_empty() { Room::Wait } else { Room::Try };
@@ -76,6 +80,7 @@ impl<R, I: Iterator<Item: Serialize>> CallMany<R, I> {
     /// Whether it is time to send more: the first has no answer yet, so that a wait is at hand, or few are left.
     fn is_time_to_send(&self) -> bool {
         let most = self.connection.remote().map_or(1, |remote| remote.limits.max_in_flight) as usize;
+        let most = most.min(MOST_UNDER_WAY);
         match self.under_way.front() {
             Some(first) => 2 * self.under_way.len() <= most || !first.slot.has_news(),
             None => true,

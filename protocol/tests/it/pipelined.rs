@@ -292,6 +292,22 @@ fn many_results_come_in_order() {
 }
 
 #[test]
+fn so_many_of_many_are_under_way_and_no_more_whatever_the_other_side_takes() {
+    const MOST: u64 = 4096;
+    let (host, raw) = End::host().remote(in_flight(u32::MAX)).against_raw();
+    let asked = AtomicU64::new(0);
+    let params = (0..100_000).map(|number| {
+        asked.fetch_add(1, Ordering::Relaxed);
+        json!({ "n": number })
+    });
+    let soon = RequestOptions::timeout(Duration::ZERO);
+    let mut results = host.connection.call_many::<u64, _>("t.never", params, soon);
+    assert_eq!(kind(results.next().unwrap()), Kind::Timeout);
+    assert!(asked.load(Ordering::Relaxed) <= MOST, "{asked:?}");
+    assert_eq!(raw.line()["id"], 0);
+}
+
+#[test]
 fn dropping_many_cancels_those_under_way() {
     let (hold, cancelled) = until_cancelled();
     let (host, _plugin) = both(End::host(), End::plugin().on("t.hold", hold).on("t.echo", echo()));
