@@ -74,7 +74,8 @@ impl Blame for Instance {
 
 impl Launch {
     /// Serves a contract to the plugin: all its methods, by an implementation of its trait. They may block, and may
-    /// call the plugin back through their context.
+    /// call the plugin back through their context. As a [`callback`](Self::callback) does, they may run on the thread that
+    /// waits for the plugin.
     ///
     /// A method of this contract cannot have streams (`CALL-16`): that is found where this is compiled.
     #[must_use]

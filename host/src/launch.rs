@@ -329,6 +329,9 @@ impl Launch {
 
     /// Serves a method to the plugin. The function may block, and may call the plugin back through its
     /// [`Call`].
+    ///
+    /// It may run on the thread that waits for the call in whose handling the plugin calls it: a lock that is held across
+    /// that call is not to be taken here. No deadline ends such a wait.
     #[must_use]
     pub fn callback<P, R, E>(
         mut self,
