@@ -500,6 +500,50 @@ def flood_of_stderr(arena: Arena) -> str:
     return "standard error is always drained, and 16 KiB of it are kept: " + survives_flood(arena, "stderr", 50_000)
 
 
+def floods_for_ever(line: str) -> None:
+    greet()
+    called()
+    data = f"{line}\n".encode() * (65536 // (len(line) + 1))
+    while True:
+        raw(data)
+
+
+@attack("wire/flood-without-an-answer", 90)
+def flood_without_an_answer(arena: Arena) -> str:
+    """Writes without a pause, and never answers: log lines, stray output, empty lines."""
+    log = actor.line({"method": "rpc.log", "params": {"level": "info", "message": "again"}}).decode().strip()
+    with arena.driver() as driver:
+        for line in (log, "again", ""):
+            plugin = driver.launch(floods_for_ever, line)
+            began = time.monotonic()
+            done = driver.call(plugin, timeout_ms=1000)
+            took = time.monotonic() - began
+            arena.holds("the call ends by its deadline", done.get("err", {}).get("kind") == "timeout", done)
+            arena.holds("and no later", took < 5, f"{took:.1f} s")
+            driver.do("stop", plugin=plugin)
+    return "who reads looks at the time, also where there is always more to read"
+
+
+def calls_too_late_without_reading() -> None:
+    greet()
+    called()
+    late = {"value": 1, "_meta": {"deadlineMs": 0}}
+    for number in range(300_000):
+        send({"id": f"{number:0250}", "method": "conf_host.echo", "params": late})
+
+
+@attack("wire/flood-of-late-callbacks", 90)
+def flood_of_late_callbacks(arena: Arena) -> str:
+    """Calls back without end, with a deadline that is over, and reads none of the answers."""
+    with arena.driver() as driver:
+        plugin = driver.launch(calls_too_late_without_reading, callbacks=["conf_host.echo"])
+        done = driver.call(plugin, timeout_ms=15000, seconds=30)
+        peak = driver.peak()
+    arena.holds("it is stopped for it", done.get("err", {}).get("kind") == "overloaded", done)
+    arena.holds("memory stays flat", peak < 64, f"{peak} MiB")
+    return f"what is answered in a handler's stead is bounded: the connection closes, and the host had {peak} MiB at most"
+
+
 def calls_without_reading() -> None:
     greet()
     called()
