@@ -149,7 +149,7 @@ impl Connection {
             handshake: options.handshake,
             max_in_flight: remote.map_or(1, |remote| remote.max_in_flight),
             deadline: time.deadline,
-            within: options.within.as_deref(),
+            within: &options.within,
             room,
             output: options.streams.output.then(|| Inbox::new(limits.stream_window_bytes)),
             input: remote

@@ -142,7 +142,9 @@ impl Call {
         }
         // Where the call is cancelled already, this is clean-up, which is let be.
         let tied = !self.incoming.is_cancelled();
-        options.within = tied.then(|| Arc::clone(&self.incoming));
+        if tied {
+            options.within.push(Arc::clone(&self.incoming) as _);
+        }
         let call = self.connection.request(method, params, options)?;
         if tied {
             self.tie(call.canceller());

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use super::queue::{Bond, Queueing};
 use super::request::Canceller;
 use super::stream::Flow;
 use super::timer::later;
@@ -39,7 +39,7 @@ pub(super) struct Incoming {
     /// The calls that its handler made and may still wait for.
     made: Mutex<Vec<Canceller>>,
     /// Threads of its handler that wait until the other side takes another call.
-    queueing: Mutex<Vec<Thread>>,
+    queueing: Mutex<Queueing>,
 }
 
 /// Why the work on a request is to stop.
@@ -101,29 +101,15 @@ impl Incoming {
         self.stopped().get_or_insert(stop);
         self.stopping.notify_all();
         self.flow.end();
-        for thread in std::mem::take(&mut *self.queueing()) {
-            thread.unpark();
-        }
+        self.queueing().end();
         let made = std::mem::take(&mut *self.made.lock().unwrap_or_else(PoisonError::into_inner));
         for call in made {
             call.cancel(Some("the call that it was made for was cancelled"));
         }
     }
 
-    fn queueing(&self) -> MutexGuard<'_, Vec<Thread>> {
+    fn queueing(&self) -> MutexGuard<'_, Queueing> {
         self.queueing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// This thread, which handles it, is about to park until the other side takes another call: a cancel unparks it.
-    /// False where one has come already.
-    pub(super) fn may_queue(&self) -> bool {
-        let this = thread::current();
-        let mut queueing = self.queueing();
-        if queueing.iter().all(|thread| thread.id() != this.id()) {
-            queueing.push(this);
-        }
-        drop(queueing);
-        !self.is_cancelled()
     }
 
     /// Its handler waited that long for a call that it made.
@@ -194,6 +180,14 @@ impl Incoming {
         }
         drop(stopped);
         self.ended()
+    }
+}
+
+/// A cancel ends the waits of its handler.
+impl Bond for Incoming {
+    fn may_queue(&self) -> bool {
+        self.queueing().join();
+        !self.is_cancelled()
     }
 }
 

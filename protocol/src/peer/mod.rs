@@ -36,9 +36,9 @@
 //!
 //! # Lock order
 //!
-//! `InFlight` → `Outbox`; `Pending` → a call's slot → `Alarms`; `Pending` → the credit of a call's input; the seat → the
-//! watch's descriptors; the calls that a handler made → `Pending`; short jobs → the timer. No other two are held
-//! together, and none is held while a handler, a waker or a callback runs.
+//! `InFlight` → `Outbox`; `Pending` → a call's slot → `Alarms`; `Pending` → the credit of a call's input; `Pending` → what
+//! ends the wait for a place; the seat → the watch's descriptors; the calls that a handler made → `Pending`; short jobs →
+//! the timer. No other two are held together, and none is held while a handler, a waker or a callback runs.
 
 mod alarms;
 mod answer;
@@ -84,6 +84,7 @@ pub use future::CallFuture;
 pub use handshake::HandshakeError;
 pub use io::{Block, Pipes, Waited, Wake, pair};
 pub use many::CallMany;
+pub(crate) use queue::{Bond, Queueing};
 pub use request::{Canceller, PendingCall, RequestOptions, Trace};
 pub(crate) use returned::decode;
 pub use service::{Handler, Listener, Report, Route, Service, write_result};

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use super::alarms::Alarm;
 use super::begin::Room;
 use super::error::{CallError, CloseReason};
-use super::inflight::Incoming;
 use super::own_ids::ByOwnId;
-use super::queue::{Queue, Queued};
+use super::queue::{Bond, Queue, Queued};
 use super::returned::Returned;
 use super::slot::Slot;
 use super::stream::{Inbox, Items, Outlet, StreamFault};
@@ -69,8 +68,8 @@ pub(super) struct Entry<'a> {
     /// How many calls the other side takes at each depth.
     pub(super) max_in_flight: u32,
     pub(super) deadline: Option<Instant>,
-    /// The request whose handler makes the call, where its cancel ends the wait for a place.
-    pub(super) within: Option<&'a Incoming>,
+    /// What ends the wait for a place.
+    pub(super) within: &'a [Arc<dyn Bond>],
     /// What to do where all places are taken.
     pub(super) room: Room,
     pub(super) output: Option<Inbox>,
@@ -90,7 +89,7 @@ pub(super) enum NotEntered {
     Closed(Arc<CloseReason>),
     /// The deadline passed while all places were taken.
     TimedOut,
-    /// The call that it was made for was cancelled while all places were taken.
+    /// What it was made for ended while all places were taken.
     Cancelled,
     /// All places are taken, and none was to be waited for.
     Full,
@@ -122,7 +121,7 @@ impl Pending {
                 calls.queue.remove(place);
                 return Err(NotEntered::TimedOut);
             }
-            if entry.within.is_some_and(|request| !request.may_queue()) {
+            if entry.within.iter().any(|bond| !bond.may_queue()) {
                 calls.queue.remove(place);
                 return Err(NotEntered::Cancelled);
             }

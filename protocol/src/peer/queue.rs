@@ -2,8 +2,38 @@
 //! to tell all would have a thousand threads run for one place.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::thread::{self, Thread};
 
 use super::alarms::Alarm;
+
+/// What ends the wait for a place: the end of what a call is made for.
+pub(crate) trait Bond: fmt::Debug + Send + Sync {
+    /// This thread is about to park until the other side takes another call: the end unparks it. False where it has come
+    /// already.
+    fn may_queue(&self) -> bool;
+}
+
+/// Threads that wait for a place, until what they wait for has ended.
+#[derive(Debug, Default)]
+pub(crate) struct Queueing(Vec<Thread>);
+
+impl Queueing {
+    /// This thread does.
+    pub(crate) fn join(&mut self) {
+        let this = thread::current();
+        if self.0.iter().all(|thread| thread.id() != this.id()) {
+            self.0.push(this);
+        }
+    }
+
+    /// It has ended.
+    pub(crate) fn end(&mut self) {
+        for thread in self.0.drain(..) {
+            thread.unpark();
+        }
+    }
+}
 
 /// Tasks and threads that wait.
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::begin::Time;
 use super::connection::{Connection, Ended, Inner};
 use super::error::CallError;
-use super::inflight::Incoming;
+use super::queue::Bond;
 use super::returned::Returned;
 use super::slot::{Slot, Told};
 use super::stream::{Items, Streams};
@@ -27,8 +27,8 @@ pub struct RequestOptions {
     pub traceparent: Option<String>,
     /// The request in whose handling this one is made, with its depth.
     pub(super) parent: Option<(RequestId, u32)>,
-    /// The request in whose handling this one is made, where a cancel of it ends the wait for a place.
-    pub(super) within: Option<Arc<Incoming>>,
+    /// What ends the wait for a place: the request in whose handling this one is made, the context that it is made with.
+    pub(crate) within: Vec<Arc<dyn Bond>>,
     /// It is the handshake.
     pub(super) handshake: bool,
     /// Which streams the call has.

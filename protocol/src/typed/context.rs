@@ -13,7 +13,7 @@ use super::caller::HostOf;
 use super::contract::{Client, Contract};
 use super::failed::CallFailed;
 use crate::lifecycle::messages::{Level, Log};
-use crate::peer::{Call, Canceller, Kind, RequestOptions};
+use crate::peer::{Bond, Call, Canceller, Kind, Queueing, RequestOptions};
 use crate::wire::error;
 
 /// What a method may know of its call, and do in its name.
@@ -72,6 +72,15 @@ pub struct Progress {
 struct State {
     shared: Mutex<Shared>,
     cancelled: Condvar,
+    waits: Mutex<Waits>,
+}
+
+/// The waits for a place among the calls in flight. They have a lock of their own, which is taken under that of the calls.
+#[derive(Debug, Default)]
+struct Waits {
+    threads: Queueing,
+    /// It was cancelled.
+    over: bool,
 }
 
 #[derive(Default)]
@@ -87,7 +96,26 @@ struct Cancelled {
     reason: Option<String>,
 }
 
+/// A cancel ends the waits of those who make calls with it.
+impl Bond for State {
+    fn may_queue(&self) -> bool {
+        let mut waits = self.waits();
+        waits.threads.join();
+        !waits.over
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("waits", &self.waits()).finish_non_exhaustive()
+    }
+}
+
 impl State {
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -150,6 +178,10 @@ impl Context {
         let calls = std::mem::take(&mut shared.calls);
         drop(shared);
         self.state.cancelled.notify_all();
+        let mut waits = self.state.waits();
+        waits.over = true;
+        waits.threads.end();
+        drop(waits);
         for call in calls {
             call.cancel(reason);
         }
@@ -286,6 +318,7 @@ impl Context {
             (_, Some(left)) => Some(options.timeout.map_or(left, |timeout| timeout.min(left))),
             (_, None) => options.timeout,
         };
+        options.within.push(Arc::clone(&self.state) as _);
         options
     }
 

@@ -13,6 +13,7 @@ use plugline_protocol::lifecycle::{HANDSHAKE_LINE_BYTES, Limits};
 use plugline_protocol::peer::{
     Call, CallError, CloseReason, Direction, Handler, Kind, Listener, RequestOptions, Side, Violation, pair,
 };
+use plugline_protocol::typed::{CallFailed, Caller, Context, Direct, Link, MakeCall, MethodInfo};
 use plugline_protocol::wire::{Error, error};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -428,6 +429,48 @@ fn a_caller_does_not_wait_for_room_for_the_answers_to_its_callbacks() {
         // More than may be queued, and none of it is read.
         (10..10 + 2 * 8 * 1024 * 1024 / LONG).for_each(call);
         assert_eq!(is_over.recv_timeout(PATIENCE), Ok(Kind::Timeout));
+    });
+}
+
+/// Makes calls over one connection, and says so before.
+struct Told {
+    direct: Direct,
+    asked: Sender<()>,
+}
+
+impl Caller for Told {
+    fn call(
+        &self,
+        method: &'static MethodInfo,
+        context: Option<&Context>,
+        make: &mut MakeCall<'_>,
+    ) -> Result<(), CallFailed> {
+        self.asked.send(()).unwrap();
+        self.direct.call(method, context, make)
+    }
+}
+
+#[test]
+fn a_cancel_ends_the_wait_for_a_place() {
+    static WAIT: MethodInfo = MethodInfo { name: "a.wait", idempotent: false };
+    let (host, raw) = End::host().remote(in_flight(1)).against_raw();
+    let _first = host.connection.request("a.wait", &json!({}), patient()).unwrap();
+    raw.line();
+    let (asked, is_asked) = channel();
+    let told = Told { direct: Direct::new(host.connection.clone(), patient()), asked };
+    let Link::There(remote) = Link::<()>::over(Arc::new(told)) else {
+        panic!("it is made over a connection")
+    };
+    let context = Context::new();
+    let (over, is_over) = channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let failed = remote.call::<(), CallFailed>(&WAIT, Some(&context), &json!({})).unwrap_err();
+            over.send(failed.kind()).unwrap();
+        });
+        is_asked.recv_timeout(PATIENCE).unwrap();
+        context.cancel(None);
+        assert_eq!(is_over.recv_timeout(PATIENCE / 2), Ok(Kind::Cancelled));
     });
 }
 
