@@ -7,7 +7,7 @@ use plugline_host::{Event, EventKind, Kind, Told};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
-use crate::support::{Running, alone, start, start_fails, start_with, status};
+use crate::support::{Running, alone, eventually, start, start_fails, start_with, status};
 
 const LOG: &str = r#"{"jsonrpc":"2.0","method":"rpc.log","params":{"level":"info","message":"again"}}"#;
 
@@ -108,11 +108,11 @@ fn a_plugin_takes_so_many_descriptors_and_where_there_are_none_the_start_says_so
             let open = || std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
             // What is there once for all is there already.
             let first = start("plugin");
+            first.assert_alive();
             let before = open();
             let second = start("plugin");
-            let each = open() - before;
-            eprintln!("a plugin takes {each} descriptors");
-            assert!(each <= DESCRIPTORS, "{each}");
+            // What the start itself took may be given back a moment later.
+            eventually("no more than it may", || open() - before <= DESCRIPTORS);
             drop(second);
 
             // However few are left, the start fails as a start, and what runs runs on.

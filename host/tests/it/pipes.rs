@@ -17,7 +17,8 @@ fn standard_error_is_drained_and_its_end_kept() {
     flood.wait::<()>().unwrap();
     plugin.assert_alive();
     let error = plugin.call::<Value>("t.leave", &json!({"status": 1})).unwrap_err();
-    assert_eq!(error.kind(), Kind::PluginExited, "{error:?}");
+    // Its pipes have ended; its process may take a moment longer than is waited for.
+    assert!(matches!(error.kind(), Kind::PluginExited | Kind::Closed), "{error:?}");
     let tail = &error.evidence().unwrap().stderr_tail;
     assert_eq!(tail.last().unwrap(), "the \\u{1b}last");
     assert!(tail.iter().rev().skip(1).all(|line| *line == "x".repeat(99)), "{tail:?}");
