@@ -62,6 +62,12 @@ def waits_for_fit(was: Any, it: Any, cost: int) -> None:
         it.credit -= cost
 
 
+def sends_at_zero(was: Any, it: Any, cost: int) -> None:
+    with it.change:
+        it.wait(lambda: it.credit >= 0)
+        it.credit -= cost
+
+
 def shared(was: Any, it: Any, cost: int) -> None:
     first = it.peer.__dict__.setdefault("payer", it)
     with first.change:
@@ -144,6 +150,7 @@ fault("credit-in-items", "counts credit in lines", spent(lambda was, it, cost: w
 fault(
     "credit-without-lf", "counts a line without its LF", spent(lambda was, it, cost: was(cost - 1)), sent(by_single_lines)
 )
+fault("credit-zero-is-credit", "sends at a credit of zero", spent(sends_at_zero))
 fault("credit-waits-for-fit", "waits until a line fits its credit", spent(waits_for_fit))
 fault("credit-given-ignored", "ignores the credit that it is given", (Call, "add_credit", lambda was, it, bytes_: None))
 fault("credit-shared", "has all streams share one credit", spent(shared))
@@ -237,6 +244,22 @@ def waits_for_room(was: Any, it: Any, items: Any, cost: int) -> None:
     was(items, cost)
 
 
+def shares(share: Any) -> Change:
+    """What each of a line's items takes of what the line cost."""
+
+    def feed(it: Any, items: Any, cost: int) -> None:
+        with it.change:
+            fits = it.fits(cost)
+            if fits:
+                it.room -= cost
+                it.input.extend((item, share(cost, len(items))) for item in items)
+                it.change.notify_all()
+        if not fits:
+            it.stop(RpcError(STREAM))
+
+    return fed(lambda was, it, items, cost: feed(it, items, cost))
+
+
 def no_input(it: Any) -> bool:
     return it.method.input is None
 
@@ -258,6 +281,29 @@ fault(
     ),
 )
 fault("input-overdraw-taken", "takes input without credit", (Call, "fits", lambda was, it, cost: not it.ended))
+fault(
+    "input-waits-for-fit",
+    "refuses a line of input that is longer than the credit that is left",
+    (Call, "fits", lambda was, it, cost: was(cost) and cost <= it.room),
+)
+fault(
+    "input-at-zero-taken",
+    "takes input at a credit of zero",
+    (Call, "fits", lambda was, it, cost: was(cost) or (it.room == 0 and not it.ended)),
+)
+fault(
+    "input-lf-not-counted",
+    "counts a line of input without its LF",
+    fed(lambda was, it, items, cost: was(items, cost - 1)),
+)
+fault(
+    "input-credit-rounded", "rounds what the items of a line take of it down", shares(lambda cost, count: cost // count)
+)
+fault(
+    "input-credit-byte-lost",
+    "gives a byte less of input credit for each item",
+    shares(lambda cost, count: cost // count - 1),
+)
 fault(
     "input-overdraw-code",
     "answers input without credit with -32600",
