@@ -18,6 +18,7 @@ from plain.wire import (
     INTERNAL,
     INVALID,
     OVERLOADED,
+    STREAM,
     RpcError,
     is_id,
 )
@@ -93,6 +94,11 @@ fault("pool-of-one", "handles one call at a time, though it declares more", (Pee
 fault("place-kept", "keeps the places of cancelled calls", keeps_place(lambda o: code(o) == CANCELLED))
 fault("panic-keeps-place", "keeps the places of handlers that panic", keeps_place(lambda o: code(o) == INTERNAL))
 fault("error-keeps-place", "keeps the places of calls that fail", keeps_place(lambda o: code(o) > 0))
+fault(
+    "violation-keeps-place",
+    "keeps the places of calls whose streams were misused",
+    keeps_place(lambda o: code(o) == STREAM),
+)
 fault("place-late", "gives a place up after the answer is out", (Peer, "serve", place_late))
 fault(
     "depths-share-load",

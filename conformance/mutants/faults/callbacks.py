@@ -161,6 +161,12 @@ def place_kept(was: Any, it: Any, id: Any, message: Any) -> None:
     was(id, message)
 
 
+def frees_place(it: Any, call: Any) -> Any:
+    with it.change:
+        it.asked[call.depth + 1] -= 1
+        it.change.notify_all()
+
+
 def host_load(change: Any) -> Change:
     return (Peer, "ask", lambda was, it, call, *args: do(change(it, call), was(call, *args)))
 
@@ -170,6 +176,11 @@ def full(it: Any, call: Any) -> bool:
 
 
 fault("callback-place-kept", "keeps the places of callbacks that were answered", (Peer, "on_response", place_kept))
+fault(
+    "cancelled-callback-place-free",
+    "frees the place of a callback when its call is cancelled",
+    (Peer, "on_cancel", lambda was, it, call: do(frees_place(it, call), was(call))),
+)
 fault(
     "host-load-ignored",
     "sends more callbacks at once than the host takes",
@@ -208,3 +219,27 @@ fault(
     "refuses a call whose parent is not in flight",
     (Peer, "depth_of", lambda was, it, m: fail(-32602, {"errors": []}) if "parent" in m and not was(m) else was(m)),
 )
+
+
+def keeps_depth(was: Any, it: Any, id: Any, message: Any) -> None:
+    if id in it.callbacks:
+        it.__dict__.setdefault("depths", {})[id] = it.callbacks[id].depth
+    was(id, message)
+
+
+def answered_too(was: Any, it: Any, meta: Any) -> Any:
+    return was(meta) or it.__dict__.get("depths", {}).get(meta.get("parent"), -1) + 1
+
+
+def loose_parent(was: Any, it: Any, meta: Any) -> Any:
+    parent = meta.get("parent")
+    return was({**meta, "parent": int(parent)} if isinstance(parent, str) and parent.isdigit() else meta)
+
+
+fault(
+    "stale-parent-taken",
+    "takes a callback that was answered for a parent",
+    (Peer, "on_response", keeps_depth),
+    (Peer, "depth_of", answered_too),
+)
+fault("parent-id-loose", "takes a parent that is a text of its id", (Peer, "depth_of", loose_parent))
