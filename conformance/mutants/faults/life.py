@@ -8,7 +8,7 @@ import time
 from typing import Any
 
 from plain.call import Call
-from plain.peer import GRACE_AT_END, MINIMA, RPC_REQUESTS, Peer, State
+from plain.peer import GRACE_AT_END, GRACE_AT_SIGTERM, MINIMA, RPC_REQUESTS, Peer, State
 from plain.wire import (
     BAD_CONFIG,
     BAD_PARAMS,
@@ -73,6 +73,13 @@ fault(
     "takes rpc.discover for the handshake",
     lifecycle(
         lambda was, it, method: do(was(method), put(it, "state", State.READY) if method == "rpc.discover" else None)
+    ),
+)
+fault(
+    "discover-leaves-note",
+    "keeps a note of each rpc.discover",
+    lifecycle(
+        lambda was, it, method: do(was(method), it.conf.notes.append("discovered") if method == "rpc.discover" else None)
     ),
 )
 
@@ -336,6 +343,24 @@ fault(
         )
     ),
 )
+fault(
+    "second-handshake-takes-features",
+    "forgets the capabilities at a second handshake",
+    second(lambda it, params: put(it, "features", set())),
+)
+
+
+def of_all_handshakes(was: Any, it: Any, id: Any, params: Any) -> None:
+    said = it.__dict__.setdefault("said", {})
+    said.update(params.get("capabilities", {}))
+    was(id, {**params, "capabilities": dict(said)})
+
+
+fault(
+    "failed-handshake-keeps-features",
+    "keeps the capabilities of a handshake that failed",
+    (Peer, "initialize", of_all_handshakes),
+)
 
 
 # What the host did not declare.
@@ -393,6 +418,11 @@ fault(
     "shutdown-code",
     "answers calls after rpc.shutdown with -32000",
     error(lambda e: RpcError(NOT_INITIALIZED) if e.code == CLOSING else e),
+)
+fault(
+    "grace-default-zero",
+    "gives calls no grace where none is named",
+    params_of("rpc.shutdown", lambda params: {"graceMs": 0, **params}),
 )
 fault("grace-unchecked", "does not check the grace", params_of("rpc.shutdown", lambda params: {}))
 fault(
@@ -489,6 +519,15 @@ fault(
     (Peer, "drain", lambda was, it, grace: was(1e6)),
 )
 ends("end-forgets-answers", "does not answer what it stops at the end of its input", at_end(answers_nothing))
+fault(
+    "end-fails-callbacks-late",
+    "fails its callbacks when its time after the end of its input is over",
+    (
+        Peer,
+        "end_callbacks",
+        lambda was, it, error: later(GRACE_AT_END - 0.2, lambda: was(error)) if it.gone else was(error),
+    ),
+)
 ends("end-keeps-callbacks", "waits for the host after it has gone", (Peer, "end_callbacks", lambda was, it, error: None))
 ends("end-forgets-shutdown", "does not answer rpc.shutdown at the end of its input", shut_down(unless_gone))
 
@@ -510,5 +549,10 @@ def at_signal(number: signal.Signals, action: Any) -> Change:
 fault("sigterm-kills", "is killed by SIGTERM", at_signal(signal.SIGTERM, signal.SIG_DFL))
 fault("sigterm-ignored", "ignores SIGTERM", at_signal(signal.SIGTERM, signal.SIG_IGN))
 fault("sigterm-exits-143", "exits with 143 at SIGTERM", at_signal(signal.SIGTERM, lambda *_: end(143)))
+ends(
+    "sigterm-serves-on",
+    "takes new requests after SIGTERM, until it ends",
+    (Peer, "terminate", lambda was, it: do(it.drain(GRACE_AT_SIGTERM), it.exit(0))),
+)
 ends("sigterm-drops-calls", "drops what is in flight at SIGTERM", at_signal(signal.SIGTERM, lambda *_: end(0)))
 ends("sigint-exits", "is killed by SIGINT", at_signal(signal.SIGINT, signal.SIG_DFL))
