@@ -23,7 +23,7 @@ from plain.wire import (
     is_id,
 )
 
-from .plant import Change, do, end, ends, error, fail, fault, for_ever, later, params_of, pipe
+from .plant import Change, do, end, ends, error, fail, fault, for_ever, later, params_of, pipe, request
 
 # Load.
 
@@ -189,6 +189,26 @@ def paths(change: Any) -> Change:
     return bad_params(changed)
 
 
+MAXIMA = {
+    "conf.sleep": ("ms", 3_600_000),
+    "conf.blob": ("bytes", 64 << 20),
+    "conf.progress": ("steps", 10**6),
+    "conf.count": ("n", 10**9),
+}
+
+
+def numbers(change: Any) -> Change:
+    """Params that have a minimum, which is 0, and a maximum."""
+
+    def changed(method: str, params: Any) -> Any:
+        name, most = MAXIMA.get(method, ("", 0))
+        if not isinstance(params, dict) or type(params.get(name)) is not int:
+            return params
+        return {**params, name: change(params[name], most)}
+
+    return request(changed)
+
+
 fault(
     "missing-param-default",
     "takes 0 for a param that is missing",
@@ -240,6 +260,10 @@ fault(
     "does not check the bounds of params",
     params_of("conf.count", lambda params: {**params, "n": max(0, params["n"])}),
 )
+fault(
+    "maximum-unchecked", "does not check the maxima of params", numbers(lambda value, most: 0 if value > most else value)
+)
+fault("minimum-unchecked", "does not check the minima of params", numbers(lambda value, most: max(0, value)))
 fault(
     "enum-unchecked",
     "takes words that are none of the choices",

@@ -10,7 +10,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from plain.peer import OWN_LIMITS, Peer
-from plain.wire import INTERNAL, INVALID, TOO_LARGE, Line, LineReader, Oversize, RpcError, Writer, encode
+from plain.wire import (
+    INTERNAL,
+    INVALID,
+    LINE_BEFORE_HANDSHAKE,
+    TOO_LARGE,
+    Line,
+    LineReader,
+    Oversize,
+    RpcError,
+    Writer,
+    encode,
+)
 
 from .plant import Change, do, each_value, end, ends, error, fault, line_out, pipe, put
 
@@ -272,6 +283,18 @@ def long_answer(then: Callable[[Any, Any, RpcError], Any]) -> Change:
     return (Peer, "respond", respond)
 
 
+def limit_of_answers(off: int) -> Change:
+    """Answers but the first have another limit; what is said of it is right."""
+
+    def response(was: Any, it: Any, id: Any, outcome: Any) -> Any:
+        line, limit = unchecked(it, id, outcome), it.writer.limit
+        if len(line) <= limit + off or limit == LINE_BEFORE_HANDSHAKE:
+            return line
+        return unchecked(it, id, RpcError(TOO_LARGE, {"limit": limit, "size": len(line)}))
+
+    return (Peer, "response", response)
+
+
 fault(
     "long-answer-sent",
     "sends answers of any length",
@@ -297,6 +320,8 @@ fault(
     "answers -32603 where an answer is too long",
     long_answer(lambda it, id, e: it.writer.write(it.response(id, RpcError(INTERNAL)))),
 )
+fault("long-answer-by-one-sent", "sends answers that are a byte too long", limit_of_answers(1))
+fault("answer-lf-counted", "counts the LF of an answer against the limit", limit_of_answers(-1))
 fault("long-answer-dropped", "does not answer where an answer is too long", long_answer(lambda it, id, e: None))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from plain.peer import RPC_REQUESTS, Peer, State
 from plain.wire import (
     BAD_PARAMS,
+    CANCELLED,
     INTERNAL,
     INVALID,
     NO_METHOD,
@@ -106,7 +107,21 @@ fault(
     "does not answer a request whose id is none",
     instead(lambda it, m: "method" in m and "id" in m and not is_id(m["id"]), lambda it, m: None),
 )
+
+
+def cancels_other(was: Any, it: Any, id: Any) -> Any:
+    if is_id(id) and (other := it.calls.get(id)):
+        other.stop(RpcError(CANCELLED))
+    return was(id)
+
+
 fault("id-in-flight-served", "serves a request whose id is in flight", id_in(lambda was, id: is_id(id)))
+fault("id-in-flight-cancels", "cancels a call when another comes with its id", (Peer, "is_free", cancels_other))
+fault(
+    "shutdown-id-free",
+    "takes requests with the id of an rpc.shutdown that is in flight",
+    (Peer, "is_free", lambda was, it, id: was(id) or (is_id(id) and it.calls[id] is None)),
+)
 fault(
     "id-in-flight-echoed",
     "answers a request whose id is in flight with that id",
