@@ -111,6 +111,12 @@ impl Hygiene {
         self.partial_sent.extend_from_slice(rest);
     }
 
+    /// Whether the last line of ours has no end yet: what is written now would be a part of it.
+    #[must_use]
+    pub fn is_within_line(&self) -> bool {
+        !self.partial_sent.is_empty()
+    }
+
     fn sent_line(&mut self, line: &[u8], origin: Origin) {
         let Ok(message) = Json::read(line) else {
             self.wild += 1;

@@ -34,6 +34,27 @@ pub fn matches(pattern: &Value, value: &Json) -> Matched {
     Place::default().matches(pattern, Some(value))
 }
 
+/// What a peer may say at any time, whatever a case is about: a ping (`LIFE-33`), a log line. That the other side takes log
+/// lines is judged where each line is.
+pub fn is_small_talk(message: &Json) -> bool {
+    matches!(message.get("method").and_then(Json::as_str), Some("rpc.ping" | "rpc.log"))
+}
+
+/// Whether a message is what must not come. Small talk is so only where the pattern names its method.
+///
+/// # Errors
+/// A pattern that cannot be read.
+pub fn is_forbidden(pattern: &Value, message: &Json) -> Result<bool, String> {
+    if is_small_talk(message) && !pattern.get("method").is_some_and(Value::is_string) {
+        return Ok(false);
+    }
+    match matches(pattern, message) {
+        Ok(()) => Ok(true),
+        Err(Unmatched::Differs(_)) => Ok(false),
+        Err(Unmatched::Malformed(fault)) => Err(fault),
+    }
+}
+
 /// Where we are in the value: steps of a JSON Pointer, escaped.
 #[derive(Default)]
 struct Place(Vec<String>);
@@ -294,6 +315,26 @@ mod tests {
             assert_eq!(matches(&pattern, &message).is_ok(), wanted, "{pattern}");
         }
         assert!(matches!(matches(&json!({"id": {"$typ": 1}}), &message), Err(Unmatched::Malformed(_))));
+    }
+
+    #[test]
+    fn small_talk_is_forbidden_by_name_alone() {
+        let ping = r#"{"jsonrpc":"2.0","id":"p","method":"rpc.ping"}"#;
+        let log = r#"{"jsonrpc":"2.0","method":"rpc.log","params":{"level":"info","message":"m"}}"#;
+        let call = r#"{"jsonrpc":"2.0","id":"p","method":"conf_host.echo"}"#;
+        let rows = [
+            (json!({}), false, true),
+            (json!({"method": {"$any": true}}), false, true),
+            (json!({"id": "p"}), false, true),
+            (json!({"method": "rpc.ping"}), true, false),
+            (json!({"method": "rpc.log", "params": {"message": "m"}}), true, false),
+        ];
+        for (pattern, small, other) in rows {
+            let forbidden =
+                |text: &str| is_forbidden(&pattern, &Json::read(text.as_bytes()).unwrap()).unwrap();
+            assert_eq!(forbidden(ping) || forbidden(log), small, "{pattern}");
+            assert_eq!(forbidden(call), other, "{pattern}");
+        }
     }
 
     #[test]

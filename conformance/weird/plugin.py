@@ -151,6 +151,19 @@ def pings_host(was: Any, it: Any, call: Any, params: Any) -> Any:
     return was(call, params)
 
 
+def pings_first(was: Any, it: Any, id: Any, outcome: Any) -> None:
+    with it.change:
+        number, it.next_id = it.next_id, it.next_id + 1
+    it.writer.write(it.writer.line({"id": number, "method": "rpc.ping"}))
+    was(id, outcome)
+
+
+def logs_after(was: Any, it: Any, id: Any, outcome: Any) -> None:
+    was(id, outcome)
+    if "log" in it.features:
+        it.notify("rpc.log", {"level": "debug", "message": "answered"})
+
+
 def credits_each(was: Any, it: Any) -> Any:
     """Gives credit item by item."""
     for item, share in taken(it):
@@ -235,6 +248,8 @@ weird(
 weird("out-of-order", "answers the latest request first", (Peer, "respond", out_of_order), (Peer, "at_end", flushed))
 weird("noisy", "fills standard error", (Peer, "receive", noisy))
 weird("pings", "pings its host before each call", (Peer, "handle", pings_host))
+weird("pings-often", "pings its host before each answer", (Peer, "respond", pings_first))
+weird("logs-often", "writes a log line after each answer", (Peer, "respond", logs_after))
 weird(
     "text-ids",
     "has text for ids",

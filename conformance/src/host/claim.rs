@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use super::play::{Player, differs, failure};
 use super::stage::{Came, Item};
 use crate::json::Json;
-use crate::matcher::{Unmatched, matches};
+use crate::matcher::{Unmatched, is_small_talk, matches, short};
+use crate::session::quoted;
 use crate::verdict::{Kind, Stop};
 
 /// Between two looks at whether a process was reaped.
@@ -35,7 +36,7 @@ fn is_subject(pattern: &Value, message: &Json) -> bool {
         Some(id) => {
             message.get("method").is_none() && message.get("id").map(Json::to_string) == Some(id.to_string())
         }
-        None => true,
+        None => !is_small_talk(message),
     }
 }
 

@@ -10,7 +10,7 @@ use super::stage::{Came, Item, Pings, Stage, Trouble};
 use super::target::Target;
 use super::{claim, handshake};
 use crate::json::Json;
-use crate::matcher::{Unmatched, matches};
+use crate::matcher::{Unmatched, is_forbidden, matches, short};
 use crate::model::{Action, Credit, Feed, Repeat, Step, Take};
 use crate::trial::Trial;
 use crate::value::{Scope, line};
@@ -308,10 +308,13 @@ impl Player<'_> {
         }
         if let Some(pattern) = order.get("none_yet") {
             let come = self.stage.puppet(at)?.messages.iter().filter(|item| !item.claimed);
-            let come = come.map(|item| &item.json).find(|message| matches(pattern, message).is_ok());
-            return come.map_or(Ok(()), |message| {
-                Err(failure(Kind::Forbidden, format!("no {pattern} yet"), message.to_string()).into())
-            });
+            for message in come.map(|item| &item.json) {
+                if is_forbidden(pattern, message).map_err(Stop::Harness)? {
+                    let want = format!("no {pattern} yet");
+                    return Err(failure(Kind::Forbidden, want, message.to_string()).into());
+                }
+            }
+            return Ok(());
         }
         if order.get("pings") == Some(&json!("left")) {
             self.stage.puppet(at)?.pings = Pings::Left;
@@ -535,7 +538,7 @@ impl Player<'_> {
                 _ => (self.stage.puppets.get(&at).map_or(&[], |it| &it.messages), &pattern),
             };
             for item in items.iter().filter(|item| !item.claimed) {
-                if matches(pattern, &item.json).is_ok() {
+                if is_forbidden(pattern, &item.json).map_err(Stop::Harness)? {
                     let mut failed =
                         failure(Kind::Forbidden, format!("never {pattern}"), item.json.to_string());
                     failed.step = label;

@@ -54,6 +54,8 @@ pub(super) struct Puppet {
     rest: Vec<u8>,
     /// What of a line we have not finished.
     sent: Vec<u8>,
+    /// Answers to pings that came while a line of ours was half written.
+    held_back: Vec<u8>,
     /// What the host said.
     pub(super) messages: Vec<Item>,
     /// What the puppet reported.
@@ -197,6 +199,16 @@ impl Stage {
         }
         // One that is gone shows where it is waited for.
         let _gone = puppet.voice.write(bytes);
+        self.let_go(name)
+    }
+
+    /// Writes the answers that were held back, between two lines.
+    fn let_go(&mut self, name: &str) -> Result<(), Trouble> {
+        let puppet = self.puppet(name)?;
+        if puppet.sent.is_empty() && !puppet.held_back.is_empty() {
+            let answers = std::mem::take(&mut puppet.held_back);
+            self.write(name, &answers)?;
+        }
         Ok(())
     }
 
@@ -250,6 +262,7 @@ impl Stage {
                     facts,
                     rest: Vec::new(),
                     sent: Vec::new(),
+                    held_back: Vec::new(),
                     messages: Vec::new(),
                     reports: Vec::new(),
                     judge: Judge::default(),
@@ -328,7 +341,8 @@ impl Stage {
             puppet.messages.push(Item { json, size: line.len() + 1, at, claimed: false });
             if let (true, Some(id)) = (answers, id) {
                 let answer = json!({"jsonrpc": "2.0", "id": id, "result": {}});
-                self.write(name, format!("{answer}\n").as_bytes())?;
+                self.puppet(name)?.held_back.extend_from_slice(format!("{answer}\n").as_bytes());
+                self.let_go(name)?;
             }
         }
         Ok(())

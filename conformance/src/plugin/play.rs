@@ -55,6 +55,8 @@ pub(super) struct Play<'a> {
     pub(super) input_credit: HashMap<String, i64>,
     /// Items that came with others that a step took.
     pub(super) leftover: HashMap<String, VecDeque<Json>>,
+    /// Answers to pings that came while a line of ours was half written.
+    held_back: Vec<u8>,
     nevers: Vec<(Value, String)>,
     fences: usize,
     fences_passed: HashSet<String>,
@@ -91,6 +93,7 @@ pub(crate) fn play(trial: &Trial, target: &Target) -> Played {
         step: "start".into(),
         input_credit: HashMap::new(),
         leftover: HashMap::new(),
+        held_back: Vec::new(),
         nevers: Vec::new(),
         fences: 0,
         fences_passed: HashSet::new(),
@@ -212,7 +215,7 @@ impl Play<'_> {
                 continue;
             }
             for (pattern, step) in &self.nevers {
-                if is_match(pattern, &json)? {
+                if is_forbidden(pattern, &json)? {
                     let failure = Failure::new(
                         Kind::Forbidden,
                         step.clone(),
@@ -240,7 +243,8 @@ impl Play<'_> {
         match (method, message.get("id")) {
             (Some("rpc.ping"), Some(id)) if self.session.has_stdin() => {
                 let answer = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{}}}}\n");
-                self.write(answer.as_bytes(), Origin::Message);
+                self.held_back.extend_from_slice(answer.as_bytes());
+                self.let_go();
             }
             (Some("rpc.inputCredit"), None) => {
                 let id = message.pointer("/params/id").map(Json::to_string).unwrap_or_default();
@@ -259,6 +263,16 @@ impl Play<'_> {
     pub(super) fn write(&mut self, bytes: &[u8], origin: Origin) {
         self.hygiene.sent(bytes, origin);
         self.session.send(bytes);
+        self.let_go();
+    }
+
+    /// Writes the answers that were held back, between two lines.
+    fn let_go(&mut self) {
+        if !self.hygiene.is_within_line() && !self.held_back.is_empty() {
+            let answers = std::mem::take(&mut self.held_back);
+            self.hygiene.sent(&answers, Origin::Message);
+            self.session.send(&answers);
+        }
     }
 
     pub(super) fn write_message(&mut self, message: &Value) {
@@ -282,7 +296,7 @@ impl Play<'_> {
     /// From now on this is forbidden, and among what nobody claimed it was all along.
     pub(super) fn forbid(&mut self, pattern: Value) -> Result<(), Stop> {
         for message in &self.inbox {
-            if is_match(&pattern, &message.json)? {
+            if is_forbidden(&pattern, &message.json)? {
                 let want = format!("never {}", short(&pattern.to_string()));
                 return Err(Failure::new(Kind::Forbidden, &*self.step, want, shown(&message.json)).into());
             }
@@ -298,7 +312,7 @@ impl Play<'_> {
     pub(super) fn nothing_came(&self, want: &str) -> Stop {
         let mut got =
             format!("nothing of the kind, {:.1} s after the start", self.session.age().as_secs_f64());
-        if let Some(message) = self.inbox.back() {
+        if let Some(message) = self.inbox.iter().rfind(|message| !matcher::is_small_talk(&message.json)) {
             got.push_str(&format!("; what nobody asked for: {}", shown(&message.json)));
         }
         if !self.session.partial().is_empty() {
@@ -434,7 +448,7 @@ pub(super) enum Subject {
     Method(String, Option<String>),
     /// Responses with that id, as it is written.
     Response(String),
-    /// All.
+    /// All but what may come at any time.
     Any,
 }
 
@@ -463,8 +477,7 @@ impl Subject {
             Self::Response(wanted) => {
                 method.is_none() && message.get("id").is_some_and(|id| id.to_string() == *wanted)
             }
-            // We answer pings by ourselves.
-            Self::Any => method != Some("rpc.ping"),
+            Self::Any => !matcher::is_small_talk(message),
         }
     }
 }
@@ -475,6 +488,10 @@ pub(super) fn is_match(pattern: &Value, message: &Json) -> Result<bool, Stop> {
         Err(Unmatched::Differs(_)) => Ok(false),
         Err(Unmatched::Malformed(fault)) => Err(Stop::Harness(fault)),
     }
+}
+
+fn is_forbidden(pattern: &Value, message: &Json) -> Result<bool, Stop> {
+    matcher::is_forbidden(pattern, message).map_err(Stop::Harness)
 }
 
 /// A message for people: escaped, and cut.

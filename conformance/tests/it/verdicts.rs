@@ -35,6 +35,19 @@ fn case(id: &str) -> Trial {
             {"chunks": ["{\"jsonrpc\":\"2.0\",\"id\":9,\"met", "hod\":\"w.echo\",\"params\":{\"value\":1}}\n"]},
             {"expect": {"id": 9, "result": 1}}])
         }
+        "EN-97" => {
+            json!([send(json!("a")), {"expect": {"$all": [{"id": 1, "result": "a"}]}}, {"fence": true},
+            {"never": {}}, {"never": {"method": {"$any": true}}}])
+        }
+        "EN-86" => {
+            json!([{"bytes": "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"w.echo\",\"params\":{\"value\":1}}\n{\"jsonrpc\":"},
+            {"expect": {"id": 1}},
+            {"bytes": "\"2.0\",\"id\":2,\"method\":\"w.echo\",\"params\":{\"value\":2}}\n"},
+            {"expect": {"id": 2, "result": 2}}])
+        }
+        "EN-98" => {
+            json!([send(json!("a")), {"never": {"method": "rpc.ping"}}, {"never": {"method": "rpc.log"}}])
+        }
         _ => panic!("{id}"),
     };
     let case: Case = serde_json::from_value(json!({
@@ -64,7 +77,7 @@ fn settings() -> Settings {
 
 fn library() -> Library {
     let mut library = Library::load().unwrap();
-    library.requirements.cases.extend((90..=96).map(|number| format!("EN-{number}")));
+    library.requirements.cases.extend((86..=99).map(|number| format!("EN-{number}")));
     library
 }
 
@@ -123,6 +136,27 @@ fn what_is_right_passes() {
         assert_eq!(report.conclusion, Conclusion::Conformant);
         assert_eq!(report.counts.must, (1, 1));
     }
+}
+
+/// The half of a line that a case writes is not ended by the answer to a ping.
+#[test]
+fn a_ping_is_answered_between_lines() {
+    let report = judged("pings", "EN-86");
+    assert_eq!(report.outcomes[0].verdict, Verdict::Pass, "{}", report::text(&report));
+}
+
+/// A plugin may ping its host and log at any time: a pattern that names neither is about neither.
+#[test]
+fn small_talk_is_no_fault() {
+    for fault in ["pings", "logs"] {
+        let report = judged(fault, "EN-97");
+        assert_eq!(report.outcomes[0].verdict, Verdict::Pass, "{fault}");
+        let report = judged(fault, "EN-98");
+        let Verdict::Fail { failure } = &report.outcomes[0].verdict else { panic!("{fault} is named") };
+        assert_eq!(failure.kind, Kind::Forbidden, "{fault}: {failure:#?}");
+    }
+    let report = judged("late", "EN-97");
+    assert_eq!(report.conclusion, Conclusion::NotConformant, "progress is no small talk");
 }
 
 #[test]

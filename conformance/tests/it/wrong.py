@@ -18,6 +18,8 @@ HELLO = {
     "provides": [],
     "limits": {"maxInFlight": 1},
 }
+if FAULT == "logs":
+    HELLO["capabilities"] = {"log": {}}
 
 
 def say(message: dict[str, Any]) -> None:
@@ -46,6 +48,12 @@ def echo(ident: Any, params: dict[str, Any]) -> None:
         case "unasked":
             say({"id": ident, "result": params["value"]})
             say({"id": None, "error": {"code": -32600, "message": "what?"}})
+        case "pings":
+            say({"id": f"ping-{ident}", "method": "rpc.ping"})
+            say({"id": ident, "result": params["value"]})
+        case "logs":
+            say({"id": ident, "result": params["value"]})
+            say({"method": "rpc.log", "params": {"level": "info", "message": "answered"}})
         case "unended":
             sys.stdout.write(json.dumps({"jsonrpc": "2.0", "id": ident, "result": params["value"]}))
             sys.stdout.flush()
