@@ -101,9 +101,19 @@ pub(super) fn sized(
             return Err(ended(pattern));
         }
         if player.stage.pump(until)? == Came::Nothing {
-            return Err(missing(pattern, "nothing of that subject, until the time was over"));
+            let items = player.stage.puppets.get(at).map_or(&[][..], |puppet| &puppet.messages);
+            let others = passed_over(items, |message| is_subject(pattern, message));
+            return Err(missing(pattern, &format!("nothing of the kind, until the time was over{others}")));
         }
     }
+}
+
+/// What came of the subject that was waited for, and was not it: the last of it.
+fn passed_over(items: &[Item], subject: impl Fn(&Json) -> bool) -> String {
+    let last = items.iter().rfind(|item| !item.claimed && subject(&item.json));
+    last.map_or(String::new(), |item| {
+        format!("; of its subject came: {}", short(&quoted(item.json.to_string().as_bytes())))
+    })
 }
 
 /// `rpc.ping` from plugin to host, there and back.
@@ -136,7 +146,11 @@ pub(super) fn reply(
             return Err(ended(&pattern));
         }
         if player.stage.pump(until)? == Came::Nothing {
-            return Err(missing(&pattern, "no answer of the driver, until the time was over"));
+            let others = passed_over(&player.stage.replies, subject);
+            return Err(missing(
+                &pattern,
+                &format!("no such answer of the driver, until the time was over{others}"),
+            ));
         }
     }
 }

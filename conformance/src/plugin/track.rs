@@ -57,6 +57,8 @@ enum State<'s> {
     Fence(String),
     /// What has not come yet.
     AnyOrder(Vec<Value>),
+    /// What came of the subject and was not it; how many, and the last of them.
+    Await(usize, Option<String>),
     /// Bytes that wait for those before them to be read.
     Chunks(VecDeque<Vec<u8>>),
     /// Items that came, and bytes for which credit was not given yet.
@@ -262,9 +264,8 @@ fn begin<'s>(step: &'s Step, play: &mut Play<'_>, label: &str) -> Result<State<'
         Action::Driver(_) | Action::Reply(_) | Action::Event(_) | Action::Puppet(_) | Action::Report(_) => {
             return Err(Stop::Harness(format!("{}: a step for hosts", step.action.name())));
         }
-        Action::Expect(_) | Action::Await(_) | Action::Spent(_) | Action::Exits(_) | Action::Repeat(_) => {
-            State::Plain
-        }
+        Action::Await(_) => State::Await(0, None),
+        Action::Expect(_) | Action::Spent(_) | Action::Exits(_) | Action::Repeat(_) => State::Plain,
     })
 }
 
@@ -285,9 +286,9 @@ fn go_on(step: &Step, state: &mut State<'_>, play: &mut Play<'_>) -> Result<Adva
             let pattern = play.scope.expand(pattern)?;
             expect(&pattern, step, play)?
         }
-        (Action::Await(pattern), _) => {
+        (Action::Await(pattern), State::Await(others, last)) => {
             let pattern = play.scope.expand(pattern)?;
-            wait_for(&pattern, step, play)?
+            wait_for(&pattern, step, others, last, play)?
         }
         (Action::AnyOrder(_), State::AnyOrder(patterns)) => any_order(patterns, play)?,
         (Action::Fence | Action::Alive, State::Fence(id)) => {
@@ -334,7 +335,21 @@ fn too_late(step: &Step, state: &State<'_>, play: &Play<'_>) -> Stop {
         (Action::Spent(id), _) => format!("output of call {id} until its credit is used up"),
         _ => return play.failure(Kind::NotRead, "that it reads what it is sent", "it does not"),
     };
-    play.nothing_came(&want)
+    match (play.nothing_came(&want), state) {
+        (Stop::Failed(mut failure), State::Await(others, Some(last))) => {
+            failure.got.push_str(&passed_over(*others, last));
+            Stop::Failed(failure)
+        }
+        (stop, _) => stop,
+    }
+}
+
+/// What came of the subject that was waited for.
+fn passed_over(others: usize, last: &str) -> String {
+    match others {
+        1 => format!("; of its subject came: {last}"),
+        others => format!("; of its subject came {others}, the last of them: {last}"),
+    }
 }
 
 /// Whether what was queued has gone. While we do not read, it may not be able to.
@@ -399,7 +414,13 @@ fn told(mismatch: &Mismatch) -> String {
     escape(format!("at {place}: {got}, not {}", mismatch.want).as_bytes())
 }
 
-fn wait_for(pattern: &Value, step: &Step, play: &mut Play<'_>) -> Result<bool, Stop> {
+fn wait_for(
+    pattern: &Value,
+    step: &Step,
+    others: &mut usize,
+    last: &mut Option<String>,
+    play: &mut Play<'_>,
+) -> Result<bool, Stop> {
     let subject = Subject::of(pattern);
     while let Some(at) = play.inbox.iter().position(|message| subject.is_of(&message.json)) {
         let message = play.inbox.remove(at).expect("it was found there").json;
@@ -407,13 +428,20 @@ fn wait_for(pattern: &Value, step: &Step, play: &mut Play<'_>) -> Result<bool, S
             bind(step, &message, play)?;
             return Ok(true);
         }
+        *others += 1;
+        *last = Some(short(&shown(&message)));
     }
     // What comes about a call comes before its response.
     if let Subject::Method(_, Some(about)) = &subject {
         not_over(about, play)?;
     }
-    play.expect_life(&short(&pattern.to_string()))?;
-    Ok(false)
+    match (play.expect_life(&short(&pattern.to_string())), last) {
+        (Err(Stop::Failed(mut failure)), Some(last)) => {
+            failure.got.push_str(&passed_over(*others, last));
+            Err(Stop::Failed(failure))
+        }
+        (alive, _) => alive.map(|()| false),
+    }
 }
 
 /// Fails where a call has been answered about which something was still to come.

@@ -48,6 +48,7 @@ fn case(id: &str) -> Trial {
         "EN-98" => {
             json!([send(json!("a")), {"never": {"method": "rpc.ping"}}, {"never": {"method": "rpc.log"}}])
         }
+        "EN-99" => json!([send(json!("a")), {"await": {"id": 1, "result": "b"}}]),
         _ => panic!("{id}"),
     };
     let case: Case = serde_json::from_value(json!({
@@ -157,6 +158,30 @@ fn small_talk_is_no_fault() {
     }
     let report = judged("late", "EN-97");
     assert_eq!(report.conclusion, Conclusion::NotConformant, "progress is no small talk");
+}
+
+#[test]
+fn an_await_that_gives_up_says_what_came() {
+    let report = judged("", "EN-99");
+    let Verdict::Fail { failure } = &report.outcomes[0].verdict else { panic!("nothing answers b") };
+    assert_eq!(failure.kind, Kind::NoMessage);
+    let (_, came) =
+        failure.got.split_once("; of its subject came: ").unwrap_or_else(|| panic!("{}", failure.got));
+    assert!(came.contains(r#""result":"a""#), "{came}");
+}
+
+/// Two calls at once are enough to show that the third of something waits.
+#[test]
+fn a_plugin_with_two_places_can_be_asked_to_wait() {
+    let mut command = Command::new("python3".into());
+    command.args = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("weird/plugin.py").into()];
+    command.env.insert("WEIRD".into(), "two-places".into());
+    let target = probe(&command, None, None).unwrap_or_else(|stop| panic!("{stop:?}"));
+    let library = Library::load().unwrap();
+    let mut trials = library.trials(plugline_conformance::model::Side::Plugin);
+    trials.retain(|trial| ["CB-11", "CB-13"].contains(&trial.case.id.as_str()));
+    let report = run(&library, &target, &trials, &settings());
+    assert_eq!((report.counts.must, report.counts.unsupported), ((2, 2), 0), "{}", report::text(&report));
 }
 
 #[test]
