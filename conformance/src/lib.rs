@@ -16,6 +16,7 @@ pub mod matcher;
 pub mod model;
 pub mod mutants;
 pub mod plugin;
+mod reach;
 pub mod report;
 pub mod run;
 mod session;

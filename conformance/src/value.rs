@@ -15,8 +15,8 @@ pub struct CaseFault(pub String);
 
 /// How deep a `$ref` may lead to others.
 const MAX_REFS: usize = 16;
-/// No value that a case builds is larger; bytes or items.
-const MAX_BUILT: usize = 256 * 1024 * 1024;
+/// No value that a case builds is larger; bytes or items. More than the longest line that has to be reached, and exceeded.
+const MAX_BUILT: usize = 260 * 1024 * 1024;
 
 /// What names stand for.
 #[derive(Debug, Clone, Default)]
@@ -240,6 +240,7 @@ fn unhex(hex: &str) -> Result<Vec<u8>, CaseFault> {
 pub fn line(message: &Value, length: Option<usize>) -> Result<Vec<u8>, CaseFault> {
     let bare = filled(message, 0).to_string().into_bytes();
     let Some(length) = length else { return Ok(bare) };
+    bounded(1, length)?;
     let Some(missing) = length.checked_sub(bare.len()) else {
         return Err(CaseFault(format!("the message has {} bytes, more than {length}", bare.len())));
     };
@@ -323,5 +324,7 @@ mod tests {
         let message = json!({"id": 1, "x": {"$fill": "y"}});
         assert_eq!(line(&message, Some(18)).unwrap(), br#"{"id":1,"x":"yyy"}"#);
         line(&message, Some(3)).unwrap_err();
+        line(&message, Some(1 << 40)).unwrap_err();
+        assert!(usize::try_from(crate::reach::LONGEST_LINE).unwrap() + (3 << 20) <= MAX_BUILT);
     }
 }

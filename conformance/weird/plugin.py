@@ -230,6 +230,7 @@ def starts_late(was: Any, it: Any) -> None:
     was()
 
 
+MOST = 2**53 - 1
 SMALLEST = {"maxLineBytes": 128 << 10, "maxInFlight": 1, "maxDepth": 4, "streamWindowBytes": 64 << 10}
 ALL = ("cancel", "progress", "log", "streams", "callbacks")
 
@@ -269,6 +270,12 @@ weird(
     "declares large limits",
     declares(*ALL, maxLineBytes=20 << 20, maxInFlight=200, maxDepth=40, streamWindowBytes=1 << 20),
 )
+weird(
+    "endless",
+    "declares limits that nobody can reach",
+    declares(*ALL, maxLineBytes=1 << 40, maxInFlight=MOST, maxDepth=MOST, streamWindowBytes=MOST),
+)
+weird("two-places", "takes two calls at once", declares(*ALL, maxInFlight=2))
 weird("no-callbacks", "calls nobody", declares(*ALL[:4]))
 weird("no-streams", "has no streams", declares("cancel", "progress", "log", "callbacks"))
 weird("no-progress", "says nothing beside its answers", declares("cancel", "streams", "callbacks"))

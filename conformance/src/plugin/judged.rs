@@ -40,7 +40,7 @@ impl Implementation for Target {
     }
 
     fn missing(&self, trial: &Trial) -> Option<String> {
-        Self::missing(self, &trial.needs()).map(str::to_owned)
+        Self::missing(self, trial).map(str::to_owned)
     }
 
     fn is_minimal(&self) -> bool {

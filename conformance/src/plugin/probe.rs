@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::play::{Played, play};
 use crate::model::{Case, Handshake, Level, Need, Runs, Side, Step};
+use crate::reach::PluginLimits;
 use crate::trial::Trial;
 use crate::value::Scope;
 use crate::verdict::{Failure, Kind, Passed, Stop};
@@ -28,15 +29,6 @@ pub enum Profile {
     Fixture,
     /// Any plugin: what needs no fixture.
     BlackBox,
-}
-
-/// What a plugin accepts: its limits, defaults filled in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PluginLimits {
-    pub(crate) line_bytes: i64,
-    pub(crate) in_flight: i64,
-    pub(crate) depth: i64,
-    pub(crate) stream_window_bytes: i64,
 }
 
 /// How long things are waited for. They only matter where something fails.
@@ -167,18 +159,6 @@ fn first_case() -> Result<Case, Stop> {
     })
 }
 
-impl PluginLimits {
-    fn of(limits: &Value) -> Self {
-        let limit = |name: &str, default: i64| limits.get(name).and_then(Value::as_i64).unwrap_or(default);
-        Self {
-            line_bytes: limit("maxLineBytes", 16 << 20),
-            in_flight: limit("maxInFlight", 64),
-            depth: limit("maxDepth", 16),
-            stream_window_bytes: limit("streamWindowBytes", 256 << 10),
-        }
-    }
-}
-
 impl Target {
     /// What it answered to `rpc.discover`.
     #[must_use]
@@ -251,8 +231,12 @@ impl Target {
         self.manifest = manifest;
     }
 
-    /// The first need that it does not declare.
-    pub(crate) fn missing(&self, needs: &[Need]) -> Option<&'static str> {
+    /// The first need of a trial that it does not declare, or limit that cannot be reached.
+    pub(crate) fn missing(&self, trial: &Trial) -> Option<&'static str> {
+        self.undeclared(&trial.needs()).or_else(|| self.limits.out_of_reach(trial, &trial.scope(self)))
+    }
+
+    fn undeclared(&self, needs: &[Need]) -> Option<&'static str> {
         let declares = |name: &str| self.capabilities.iter().any(|capability| capability == name);
         needs.iter().find_map(|need| {
             let (there, name) = match need {

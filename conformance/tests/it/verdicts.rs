@@ -49,6 +49,10 @@ fn case(id: &str) -> Trial {
             json!([send(json!("a")), {"never": {"method": "rpc.ping"}}, {"never": {"method": "rpc.log"}}])
         }
         "EN-99" => json!([send(json!("a")), {"await": {"id": 1, "result": "b"}}]),
+        "EN-88" => {
+            json!([{"repeat": {"times": {"$ref": "limits.maxInFlight"}, "steps": [send(json!("a"))]}}])
+        }
+        "EN-87" => json!([{"bytes": [{"repeat": " ", "times": {"$ref": "limits.maxLineBytes"}}, "\n"]}]),
         _ => panic!("{id}"),
     };
     let case: Case = serde_json::from_value(json!({
@@ -168,6 +172,20 @@ fn an_await_that_gives_up_says_what_came() {
     let (_, came) =
         failure.got.split_once("; of its subject came: ").unwrap_or_else(|| panic!("{}", failure.got));
     assert!(came.contains(r#""result":"a""#), "{came}");
+}
+
+/// What is tried all the same ends the suite, or the machine.
+#[test]
+fn limits_that_cannot_be_reached_are_left_alone() {
+    let target = probe(&command("endless"), None, None).unwrap_or_else(|stop| panic!("{stop:?}"));
+    for (id, limit) in [("EN-88", "maxInFlight"), ("EN-87", "maxLineBytes")] {
+        let report = run(&library(), &target, &[case(id)], &settings());
+        let Verdict::Unsupported { missing } = &report.outcomes[0].verdict else {
+            panic!("{id}: {:?}", report.outcomes[0].verdict)
+        };
+        assert!(missing.contains(limit), "{missing}");
+        assert!(report::text(&report).contains(missing));
+    }
 }
 
 /// Two calls at once are enough to show that the third of something waits.

@@ -20,6 +20,8 @@ HELLO = {
 }
 if FAULT == "logs":
     HELLO["capabilities"] = {"log": {}}
+if FAULT == "endless":
+    HELLO["limits"] = {"maxInFlight": 2**53 - 1, "maxLineBytes": 2**40, "maxDepth": 2**53 - 1}
 
 
 def say(message: dict[str, Any]) -> None:
