@@ -2,12 +2,15 @@
 
 use plugline_host::process::Command;
 
-use super::play::play;
+use super::play::{Pace, Played, play};
 use super::probe::{Class, Profile, Target};
 use crate::model::Side;
 use crate::run::{Implementation, env_options};
 use crate::trial::Trial;
 use crate::verdict::Stop;
+
+/// How often a case runs before it is said that a time was not kept.
+const TIMED_TRIES: u32 = 3;
 
 impl Implementation for Target {
     fn side(&self) -> Side {
@@ -47,8 +50,21 @@ impl Implementation for Target {
         self.class == Class::Minimal
     }
 
+    /// Of a case that names a time, the best of several runs counts: a busy machine makes a plugin late, and none makes it
+    /// early.
     fn play(&self, trial: &Trial) -> Option<Stop> {
-        play(trial, self).stopped
+        let mut tries = 1;
+        loop {
+            let Played { stopped, pace, .. } = play(trial, self);
+            match stopped {
+                Some(_) if pace == Pace::Overdue && tries < TIMED_TRIES => tries += 1,
+                Some(Stop::Failed(mut failure)) if pace == Pace::Overdue => {
+                    failure.got.push_str(&format!("; in none of {TIMED_TRIES} runs was it in time"));
+                    return Some(Stop::Failed(failure));
+                }
+                stopped => return stopped,
+            }
+        }
     }
 }
 

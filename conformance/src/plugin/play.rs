@@ -40,6 +40,15 @@ pub(super) enum Ending {
     Judged(Exit),
 }
 
+/// Whether it keeps the times that requirements name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// It does, so far.
+    Kept,
+    /// A step that names one has waited for longer.
+    Overdue,
+}
+
 /// A trial in progress.
 pub(super) struct Play<'a> {
     pub(super) session: Session,
@@ -49,6 +58,7 @@ pub(super) struct Play<'a> {
     pub(super) scope: Scope,
     pub(super) target: &'a Target,
     pub(super) ending: Ending,
+    pub(super) pace: Pace,
     /// Where we are, for failures.
     pub(super) step: String,
     /// Credit for our input, by the call's id as it is written.
@@ -72,6 +82,8 @@ pub(crate) struct Played {
     pub(crate) scope: Scope,
     /// How long the start and the handshake took.
     pub(crate) shook_hands: Option<Duration>,
+    /// Whether it stopped because a time that a requirement names had passed.
+    pub(crate) pace: Pace,
     /// What passed.
     pub(crate) transcript: Vec<Passed>,
 }
@@ -90,6 +102,7 @@ pub(crate) fn play(trial: &Trial, target: &Target) -> Played {
         scope: trial.scope(target),
         target,
         ending: Ending::Running,
+        pace: Pace::Kept,
         step: "start".into(),
         input_credit: HashMap::new(),
         leftover: HashMap::new(),
@@ -112,7 +125,7 @@ pub(crate) fn play(trial: &Trial, target: &Target) -> Played {
         failure.hint = failure.hint.take().or_else(|| trial.hint().map(str::to_owned));
     }
     let transcript = play.session.transcript().entries();
-    Played { stopped, scope: play.scope, shook_hands: play.shook_hands, transcript }
+    Played { stopped, scope: play.scope, shook_hands: play.shook_hands, pace: play.pace, transcript }
 }
 
 fn not_started(target: &Target, fault: &SpawnError) -> Played {
@@ -123,7 +136,8 @@ fn not_started(target: &Target, fault: &SpawnError) -> Played {
         SpawnError::Host(fault) => Stop::Harness(format!("cannot start anything: {fault}")),
         SpawnError::Sandbox(fault) => Stop::Harness(format!("cannot start it: {fault}")),
     };
-    Played { stopped: Some(stop), scope: Scope::default(), shook_hands: None, transcript: Vec::new() }
+    let (scope, transcript) = (Scope::default(), Vec::new());
+    Played { stopped: Some(stop), scope, shook_hands: None, pace: Pace::Kept, transcript }
 }
 
 impl Play<'_> {

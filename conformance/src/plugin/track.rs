@@ -7,7 +7,7 @@ use plugline_host::escape;
 use plugline_host::process::{Exit, Signal};
 use serde_json::{Value, json};
 
-use super::play::{Ending, Play, Subject, is_match, shown};
+use super::play::{Ending, Pace, Play, Subject, is_match, shown};
 use crate::hygiene::Origin;
 use crate::json::Json;
 use crate::matcher::{self, Mismatch, Unmatched, short};
@@ -128,7 +128,11 @@ impl<'s> Track<'s> {
                 _ => since,
             };
             if play.session.age() - since > patience {
-                return Err(too_late(step, &state, play));
+                let stop = too_late(step, &state, play);
+                return Err(match step.within_ms {
+                    Some(ms) => overdue(ms, stop, play),
+                    None => stop,
+                });
             }
         }
         self.current = Some((since, state));
@@ -163,13 +167,12 @@ impl<'s> Track<'s> {
     }
 }
 
-/// A step that names a time gets what this machine needs beside it; and all get what many bytes take, to the slowest of
-/// parsers.
+/// A step that names a time gets a little beside it; and all get what many bytes take, to the slowest of parsers.
 fn patience(step: &Step, play: &Play<'_>) -> Duration {
     const MICROSECONDS_A_KIB: u64 = 1000;
     let deadlines = &play.target.deadlines;
     let base = match (step.within_ms, &step.action) {
-        (Some(ms), _) => Duration::from_millis(ms) + deadlines.slack,
+        (Some(ms), _) => Duration::from_millis(ms) + deadlines.beside,
         (None, Action::Exits(_)) => deadlines.exit,
         _ => deadlines.step,
     };
@@ -341,6 +344,18 @@ fn too_late(step: &Step, state: &State<'_>, play: &Play<'_>) -> Stop {
             Stop::Failed(failure)
         }
         (stop, _) => stop,
+    }
+}
+
+/// A time that a requirement names has passed.
+fn overdue(ms: u64, stop: Stop, play: &mut Play<'_>) -> Stop {
+    play.pace = Pace::Overdue;
+    match stop {
+        Stop::Failed(mut failure) => {
+            failure.want.push_str(&format!(" within {ms} ms"));
+            Stop::Failed(failure)
+        }
+        harness => harness,
     }
 }
 

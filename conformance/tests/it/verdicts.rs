@@ -49,6 +49,7 @@ fn case(id: &str) -> Trial {
             json!([send(json!("a")), {"never": {"method": "rpc.ping"}}, {"never": {"method": "rpc.log"}}])
         }
         "EN-99" => json!([send(json!("a")), {"await": {"id": 1, "result": "b"}}]),
+        "EN-89" => json!([{"close_stdin": true}, {"exits": true, "within_ms": 1000}]),
         "EN-88" => {
             json!([{"repeat": {"times": {"$ref": "limits.maxInFlight"}, "steps": [send(json!("a"))]}}])
         }
@@ -186,6 +187,20 @@ fn limits_that_cannot_be_reached_are_left_alone() {
         assert!(missing.contains(limit), "{missing}");
         assert!(report::text(&report).contains(missing));
     }
+}
+
+/// A busy machine makes a plugin late, and none makes it early: the best of three runs counts.
+#[test]
+fn a_time_is_not_kept_where_no_run_keeps_it() {
+    let report = judged("lingers", "EN-89");
+    let Verdict::Fail { failure } = &report.outcomes[0].verdict else { panic!("it takes 1.8 s") };
+    assert_eq!((failure.kind, failure.want.as_str()), (Kind::Exit, "the end of the process within 1000 ms"));
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("mark");
+    let target = target("lingers-once").with_env("MARK", &mark.display().to_string());
+    let report = run(&library(), &target, &[case("EN-89")], &settings());
+    assert_eq!(report.outcomes[0].verdict, Verdict::Pass);
+    assert!(mark.exists(), "its first run was late");
 }
 
 /// Two calls at once are enough to show that the third of something waits.

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from typing import Any
 
 FAULT = os.environ.get("FAULT", "")
@@ -76,4 +77,9 @@ for line in sys.stdin:
         say({"id": ident, "result": {}})
     elif method == "w.echo":
         echo(ident, request["params"])
+if FAULT == "lingers" or (FAULT == "lingers-once" and not os.path.exists(os.environ["MARK"])):
+    if FAULT == "lingers-once":
+        with open(os.environ["MARK"], "w"):
+            pass
+    time.sleep(1.8)
 sys.exit(5 if FAULT == "status" else 0)
