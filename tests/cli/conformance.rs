@@ -102,6 +102,60 @@ fn a_run_that_left_out_everything_is_not_conformant() {
     assert!(stderr(&output).contains("nothing was judged: put a program"), "{}", stderr(&output));
 }
 
+/// A driver that knows `hello`, and answers `launch` with these lines of the shell.
+fn driver(launch: &str) -> [String; 3] {
+    let hello = r#"{"seq":1,"ok":{"driver":"d 1","features":[]}}"#;
+    let script = format!(
+        "while read -r line; do case $line in *hello*) echo '{hello}';; *launch*) {launch};; esac; done"
+    );
+    ["sh".into(), "-c".into(), script]
+}
+
+/// One case, which begins with a launch; the puppet is never started.
+fn host(puppet: &str, driver: &[String]) -> Output {
+    Command::new(PLUGLINE)
+        .args(["conformance", "host", "--only", "HW-29", "--"])
+        .args(driver)
+        .env("PLUGLINE_PUPPET", puppet)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn what_a_driver_writes_is_its_own_fault() {
+    let long = "printf 'x%04000d\\n' 7";
+    for (launch, wanted) in [
+        ("printf 'a \\033[31mlibrary\\n'", "what is not JSON"),
+        (r#"echo '{"seq":1,"ok":{"plugin":NaN}}'"#, "NaN"),
+        (long, "… ("),
+    ] {
+        let output = host("/bin/sh", &driver(launch));
+        let text = stdout(&output);
+        assert_eq!(output.status.code(), Some(1), "{text}{}", stderr(&output));
+        assert!(text.contains("FAIL  HW-29") && text.contains(wanted) && text.len() < 2000, "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+}
+
+#[test]
+fn a_launch_that_fails_is_not_waited_for() {
+    let output =
+        host("/bin/sh", &driver(r#"echo '{"seq":1,"err":{"kind":"spawn","message":"no such file"}}'"#));
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}{}", stderr(&output));
+    assert!(text.contains(r#"the driver's answer to `launch`: {"seq":1,"err":{"kind":"spawn""#), "{text}");
+}
+
+#[test]
+fn a_puppet_that_is_not_there_is_no_fault_of_the_host() {
+    for puppet in ["/nowhere", "/", "/dev/null"] {
+        let output = host(puppet, &driver("exit"));
+        assert_eq!(output.status.code(), Some(3), "{puppet}: {}{}", stdout(&output), stderr(&output));
+        assert!(stderr(&output).contains(&format!("PLUGLINE_PUPPET: {puppet}")), "{}", stderr(&output));
+    }
+}
+
 #[test]
 fn cases_are_listed_and_explained() {
     let list = plugline(&["conformance", "list"]);

@@ -5,12 +5,14 @@ use std::time::Instant;
 use serde_json::{Map, Value, json};
 
 use super::claim::{self, Which};
-use super::play::{PUPPET, Player};
+use super::play::{PUPPET, Player, failure};
 use super::stage::Stage;
 use crate::json::{Json, MAX_DEPTH};
+use crate::matcher::short;
 use crate::model::Handshake;
+use crate::session::quoted;
 use crate::value::Scope;
-use crate::verdict::Stop;
+use crate::verdict::{Kind, Stop};
 
 /// Long enough that a correct host on a busy machine never runs into one.
 const PATIENT: u64 = 60_000;
@@ -51,7 +53,19 @@ pub(super) fn before(player: &mut Player<'_>) -> Result<(), Stop> {
     members.insert("cmd".into(), "launch".into());
     let puppet = launch(&player.stage, player.features, &mut members);
     player.stage.command("launch", members.into(), Some(&puppet))?;
-    let asked = claim::message(player, PUPPET, &json!({"method": "rpc.initialize"}), Which::Next, until)?;
+    let asked = json!({"method": "rpc.initialize"});
+    player.until("the plugin that was launched is asked rpc.initialize", until, |player| {
+        if let Some(answer) = player.stage.refused(PUPPET) {
+            let got =
+                format!("the driver's answer to `launch`: {}", short(&quoted(answer.to_string().as_bytes())));
+            return Err(failure(Kind::Start, "a plugin is launched, and asked rpc.initialize", got).into());
+        }
+        Ok(player.stage.silent
+            || player.stage.puppets.get(PUPPET).is_some_and(|puppet| {
+                puppet.gone || puppet.ended || puppet.messages.iter().any(|item| !item.claimed)
+            }))
+    })?;
+    let asked = claim::message(player, PUPPET, &asked, Which::Next, until)?;
     learn(player, &asked);
     let mut result = answer();
     merge(&mut result, changes.get("result").unwrap_or(&Value::Null));

@@ -12,6 +12,7 @@ use super::{claim, handshake};
 use crate::json::Json;
 use crate::matcher::{Unmatched, is_forbidden, matches, short};
 use crate::model::{Action, Credit, Feed, Repeat, Step, Take};
+use crate::session::quoted;
 use crate::trial::Trial;
 use crate::value::{Scope, line};
 use crate::verdict::{Failure, Kind, Passed, Stop, Way};
@@ -27,6 +28,11 @@ impl From<Trouble> for Stop {
                 let mut failure = failure(Kind::Output, want, format!("to {puppet}: {}", wrong.what));
                 failure.rule = Some(wrong.spec.to_owned());
                 failure.into()
+            }
+            Trouble::Garbled { line, fault } => {
+                let fault = fault.strip_prefix("not JSON: ").unwrap_or(&fault);
+                let got = format!("the driver wrote what is not JSON ({fault}): {}", short(&quoted(&line)));
+                failure(Kind::Output, "every line of the driver is JSON", got).into()
             }
             Trouble::NotStarted(fault) => Self::Harness(format!("the driver cannot be started: {fault}")),
             Trouble::Harness(what) => Self::Harness(what),

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::driver::Driver;
 use super::judge::{Judge, Wrong};
 use super::puppet::{Door, Said, Voice};
-use crate::json::Json;
+use crate::json::{Fault, Json};
 use crate::model::Allowance;
 use crate::verdict::{Passed, Way};
 
@@ -80,6 +80,8 @@ pub(super) enum Pings {
 pub(super) enum Trouble {
     /// The host is wrong.
     Wrong { puppet: String, wrong: Wrong },
+    /// The driver wrote a line that is no JSON.
+    Garbled { line: Vec<u8>, fault: String },
     /// There is no such driver, or it is no program.
     NotStarted(io::Error),
     /// The suite, the driver or the machine is.
@@ -154,6 +156,15 @@ impl Stage {
     pub(super) fn argv(&self, name: &str) -> Value {
         let [address, token] = self.door.arguments(name);
         json!([self.puppet_program.to_string_lossy(), address, token])
+    }
+
+    /// What the driver answered to the last launch of that puppet, where that has failed.
+    pub(super) fn refused(&self, name: &str) -> Option<&Json> {
+        let (seq, _) = self.launches.iter().rfind(|(_, puppet)| *puppet == name)?;
+        let answers = self.replies.iter().map(|item| &item.json);
+        answers
+            .filter(|json| json.get("seq").map(Json::to_value).as_ref() == Some(&Value::from(*seq)))
+            .find(|json| json.get("err").is_some())
     }
 
     /// Keeps for the transcript what passed, or happened.
@@ -297,8 +308,8 @@ impl Stage {
     /// A line of the driver.
     fn hear(&mut self, at: Instant, line: &[u8]) -> Result<(), Trouble> {
         self.note("driver", Way::Received, line);
-        let json =
-            Json::read(line).map_err(|fault| Trouble::harness("the driver said what is not JSON", fault))?;
+        let garbled = |fault: Fault| Trouble::Garbled { line: line.to_vec(), fault: fault.to_string() };
+        let json = Json::read(line).map_err(garbled)?;
         let seq = json.get("seq").map(Json::to_value);
         let item = Item { json, size: line.len() + 1, at, claimed: false };
         let Some(seq) = seq else {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use plugline_host::process::Command;
+use rustix::fs::{Access, access};
 use serde_json::{Value, json};
 
 use super::play::{failure, play};
@@ -94,8 +95,12 @@ pub fn probe(command: &Command) -> Result<Target, Stop> {
 
 /// Beside this program, or beside the folder of tests and examples that it is in.
 fn puppet() -> Result<PathBuf, Stop> {
-    if let Some(named) = std::env::var_os(PUPPET_VARIABLE) {
-        return Ok(named.into());
+    if let Some(named) = std::env::var_os(PUPPET_VARIABLE).map(PathBuf::from) {
+        return if named.is_file() && access(&named, Access::EXEC_OK).is_ok() {
+            Ok(named)
+        } else {
+            Err(Stop::Harness(format!("{PUPPET_VARIABLE}: {} is no program", named.display())))
+        };
     }
     let own = std::env::current_exe()?;
     let name = format!("{PUPPET}{}", std::env::consts::EXE_SUFFIX);
