@@ -21,6 +21,13 @@ pub const GENERATED: [(&str, &str, &str); 3] = [
     ("CT-53", "params that do not fit the manifest are answered with -32602", "MSG-38"),
 ];
 
+/// Whether a pattern may be of a generated case, whatever the manifest says.
+#[must_use]
+pub fn may_choose(pattern: &str) -> bool {
+    let begin = pattern.split_once('*').map_or(pattern, |(begin, _)| begin);
+    GENERATED.iter().any(|(id, _, _)| id.starts_with(begin) || begin.starts_with(id))
+}
+
 /// The cases of a manifest; the seed decides which params are generated.
 #[must_use]
 pub fn trials(manifest: &Value, seed: u64) -> Vec<Trial> {

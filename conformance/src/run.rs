@@ -147,6 +147,12 @@ pub fn run(
     report(library, implementation, outcomes, settings.seed, began.elapsed())
 }
 
+/// Whether any of these trials is chosen.
+#[must_use]
+pub fn is_any_chosen(only: &[String], trials: &[Trial]) -> bool {
+    trials.iter().any(|trial| is_chosen(only, trial))
+}
+
 /// The report of an implementation that could not even be probed: everything else is blocked.
 pub fn blocked(
     library: &Library,
@@ -180,7 +186,7 @@ pub fn blocked(
 
 /// The options that set an environment, without the values.
 pub(crate) fn env_options(command: &Command) -> Vec<String> {
-    command.env.keys().map(|name| format!("--env {}=…", name.to_string_lossy())).collect()
+    command.env.keys().map(|name| format!("--env {}=<value>", name.to_string_lossy())).collect()
 }
 
 fn report(

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use plugline_conformance::contract;
 use plugline_conformance::implementations::{Entry, read};
+use plugline_conformance::library::Library;
 use plugline_conformance::model::Side;
 use plugline_conformance::report;
-use plugline_conformance::run::{Conclusion, Report, Retry, Settings};
+use plugline_conformance::run::{self, Conclusion, Report, Retry, Settings};
 use plugline_conformance::trial::Trial;
 
 use super::options::{self, ProfileChoice, command, library};
@@ -43,27 +45,41 @@ impl Several {
             .map_err(|fault| Failure::Usage(format!("{}: {fault}", self.file.display())))?;
         let entries =
             read(&text).map_err(|fault| Failure::Usage(format!("{}: {fault}", self.file.display())))?;
-        let mut reports = Vec::new();
+        let (mut reports, mut lacking) = (Vec::new(), false);
         let folders: Vec<PathBuf> = env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect();
         let is_ci = env::var_os("CI").is_some_and(|ci| ci == "true");
+        let library = library()?;
         for entry in &entries {
+            if !self.applies(&library, entry.side) {
+                not_for(entry)?;
+                continue;
+            }
             if let Some(program) = entry.lacks(&folders) {
                 let what = format!("{}: {program} is not on this machine", entry.name);
                 if is_ci && !entry.optional {
                     return Err(Failure::System(format!("{what}, and in CI nothing is left out")));
                 }
                 output::print(&format!("── {what}, so it is left out\n\n"))?;
+                lacking = true;
                 continue;
             }
-            let report = self.judge(entry)?;
+            let report = self.judge(&library, entry)?;
+            if report.outcomes.is_empty() {
+                // The chosen cases are of another plugin's manifest.
+                not_for(entry)?;
+                continue;
+            }
             output::print(&format!("── {}\n{}\n", entry.name, report::text(&report)))?;
             reports.push(report);
         }
         options::write(&self.report, &reports)?;
         if reports.is_empty() {
-            return Err(Failure::Verdict(
-                "nothing was judged: put a program that is needed on PATH, or list what needs none".into(),
-            ));
+            let what = if lacking {
+                "nothing was judged: put a program that is needed on PATH, or list what needs none"
+            } else {
+                "nothing was judged: none of the chosen cases is for anything that is listed"
+            };
+            return Err(Failure::Verdict(what.into()));
         }
         let worst = [Conclusion::Harness, Conclusion::NotConformant]
             .into_iter()
@@ -71,8 +87,13 @@ impl Several {
         Ok(super::exit_code(worst.unwrap_or(Conclusion::Conformant)))
     }
 
-    fn judge(&self, entry: &Entry) -> Result<Report, Failure> {
-        let library = library()?;
+    /// Whether any chosen case is for that side; of those that a manifest asks for, whether it may be.
+    fn applies(&self, library: &Library, side: Side) -> bool {
+        let generated = side == Side::Plugin && self.only.iter().any(|pattern| contract::may_choose(pattern));
+        generated || run::is_any_chosen(&self.only, &library.trials(side))
+    }
+
+    fn judge(&self, library: &Library, entry: &Entry) -> Result<Report, Failure> {
         let words: Vec<_> = entry.command.iter().map(Into::into).collect();
         let env: Vec<String> = entry.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let mut command = command(&words, &env)?;
@@ -105,11 +126,15 @@ impl Several {
                         )));
                     }
                 };
-                judge_plugin(&library, &command, entry.config.clone(), profile, self.seed, settings)?
+                judge_plugin(library, &command, entry.config.clone(), profile, self.seed, settings)?
             }
-            Side::Host => judge_host(&library, &command, &settings(&library.trials(Side::Host))?)?,
+            Side::Host => judge_host(library, &command, &settings(&library.trials(Side::Host))?)?,
         };
         report.implementation.clone_from(&entry.name);
         Ok(report)
     }
+}
+
+fn not_for(entry: &Entry) -> Result<(), Failure> {
+    output::print(&format!("── {}: none of the chosen cases is for it, so it is left out\n\n", entry.name))
 }

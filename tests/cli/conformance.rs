@@ -157,6 +157,27 @@ fn a_puppet_that_is_not_there_is_no_fault_of_the_host() {
 }
 
 #[test]
+fn an_implementation_without_any_of_the_chosen_cases_is_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("list.yaml").display().to_string();
+    let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/tests/it/wrong.py");
+    let host = "{name: a host, side: host, command: [./no-such-program]}";
+    let entries = format!("[{host}, {{name: a plugin, command: [python3, {}]}}]", plugin.display());
+    fs::write(&list, entries).unwrap();
+    let output = plugline(&["conformance", "run", &list, "--only", "LI-01"]);
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}{}", stderr(&output));
+    assert!(text.contains("── a host: none of the chosen cases is for it, so it is left out"), "{text}");
+    assert!(text.contains("── a plugin\n") && text.contains("MUST 1/1"), "{text}");
+    for only in ["XX-*", "CT-51/no.such.method"] {
+        let output = plugline(&["conformance", "run", &list, "--only", only]);
+        assert_eq!(output.status.code(), Some(1), "{only}: {}{}", stdout(&output), stderr(&output));
+        let said = stderr(&output);
+        assert!(said.contains("nothing was judged: none of the chosen cases"), "{only}: {said}");
+    }
+}
+
+#[test]
 fn cases_are_listed_and_explained() {
     let list = plugline(&["conformance", "list"]);
     assert_eq!(list.status.code(), Some(0));

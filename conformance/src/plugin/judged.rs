@@ -38,7 +38,7 @@ impl Implementation for Target {
 
     fn given(&self) -> Vec<String> {
         let mut given = env_options(&self.command);
-        given.extend(self.config.is_some().then(|| "--config …".to_owned()));
+        given.extend(self.config.is_some().then(|| "--config <json>".to_owned()));
         given
     }
 

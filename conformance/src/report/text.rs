@@ -28,6 +28,9 @@ pub fn text(report: &Report) -> String {
     for outcome in &report.outcomes {
         failed(&mut page, report, outcome);
     }
+    if let Some(blanks) = blanks(report) {
+        line(&mut page, &blanks);
+    }
     let counts = &report.counts;
     let mut sum =
         format!("MUST {}/{} · SHOULD {}/{}", counts.must.0, counts.must.1, counts.should.0, counts.should.1);
@@ -129,6 +132,16 @@ pub(super) fn again(report: &Report, outcome: &Outcome) -> String {
     }
     let given: String = report.given.iter().map(|option| format!("{option} ")).collect();
     format!("plugline conformance replay {side}{seed}{given}{} -- {}", outcome.name, report.command)
+}
+
+/// What is to be filled in before such a command repeats the run.
+fn blanks(report: &Report) -> Option<String> {
+    let is_shown =
+        |outcome: &Outcome| matches!(outcome.verdict, Verdict::Fail { .. } | Verdict::HarnessError { .. });
+    (!report.given.is_empty() && report.outcomes.iter().any(is_shown)).then(|| {
+        let given = report.given.join(" ");
+        format!("to run one again, fill in what this run was given, which may be secret: {given}")
+    })
 }
 
 fn details(page: &mut String, failure: &Failure) {

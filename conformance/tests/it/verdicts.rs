@@ -310,7 +310,8 @@ fn reports_are_what_they_say() {
         "FAIL",
         "EN-90  MUST  MSG-23",
         "again ",
-        "plugline conformance replay --env FAULT=… EN-90 -- python3",
+        "plugline conformance replay --env FAULT=<value> EN-90 -- python3",
+        "fill in what this run was given, which may be secret: --env FAULT=<value>\n",
         "NOT CONFORMANT",
     ] {
         assert!(text.contains(wanted), "{wanted}: {text}");
