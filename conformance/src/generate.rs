@@ -85,7 +85,35 @@ impl Shape {
             ("array", json!([null])),
             ("object", json!({"no": {"such": "member"}})),
         ];
-        all.into_iter().filter(|(_, value)| !self.fits(value)).collect()
+        all.into_iter().chain(self.beyond()).filter(|(_, value)| !self.fits(value)).collect()
+    }
+
+    /// The integers next to its bounds, where it says them itself.
+    fn beyond(&self) -> Vec<(&'static str, Value)> {
+        let mut schema = &self.schema;
+        for _ in 0..MAX_DEPTH {
+            let target = schema.get("$ref").and_then(Value::as_str);
+            match target.and_then(|target| self.components.pointer(target.strip_prefix("#/components")?)) {
+                Some(target) => schema = target,
+                None => break,
+            }
+        }
+        let bound = |keyword: &str| schema.get(keyword).and_then(Value::as_i64);
+        let sides = [
+            ("below", bound("minimum"), -1),
+            ("below-exclusive", bound("exclusiveMinimum"), 0),
+            ("above", bound("maximum"), 1),
+            ("above-exclusive", bound("exclusiveMaximum"), 0),
+        ];
+        // What JSON-3 does not let travel as a number is not sent.
+        let travels = |value: &i64| value.unsigned_abs() < 1 << 53;
+        sides
+            .into_iter()
+            .filter_map(|(name, bound, step)| {
+                let value = bound?.checked_add(step).filter(travels)?;
+                Some((name, json!(value)))
+            })
+            .collect()
     }
 }
 
@@ -310,5 +338,18 @@ mod tests {
             }
             assert!(shape.invalid().iter().all(|(_, value)| !shape.fits(value)));
         }
+    }
+
+    #[test]
+    fn the_neighbours_of_bounds_do_not_fit() {
+        let components = json!({"schemas": {"Few": {"type": "integer", "minimum": 0, "maximum": 9}}});
+        let few = Shape::new(&json!({"$ref": "#/components/schemas/Few"}), &components).unwrap();
+        let made = few.invalid();
+        assert!(made.contains(&("above", json!(10))) && made.contains(&("below", json!(-1))), "{made:?}");
+        let most = Shape::new(&json!({"type": "integer", "maximum": 9_007_199_254_740_991_i64}), &components)
+            .unwrap();
+        assert!(!most.invalid().iter().any(|(name, _)| *name == "above"));
+        let open = Shape::new(&json!({"type": "number", "exclusiveMinimum": 3}), &components).unwrap();
+        assert!(open.invalid().contains(&("below-exclusive", json!(3))));
     }
 }

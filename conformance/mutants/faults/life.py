@@ -549,7 +549,7 @@ def at_signal(number: signal.Signals, action: Any) -> Change:
 fault("sigterm-kills", "is killed by SIGTERM", at_signal(signal.SIGTERM, signal.SIG_DFL))
 fault("sigterm-ignored", "ignores SIGTERM", at_signal(signal.SIGTERM, signal.SIG_IGN))
 fault("sigterm-exits-143", "exits with 143 at SIGTERM", at_signal(signal.SIGTERM, lambda *_: end(143)))
-ends(
+fault(
     "sigterm-serves-on",
     "takes new requests after SIGTERM, until it ends",
     (Peer, "terminate", lambda was, it: do(it.drain(GRACE_AT_SIGTERM), it.exit(0))),
