@@ -143,6 +143,8 @@ class Driver:
                 plugin.took(call, told[1])
                 if shown:
                     self.say({"seq": seq, "item": told[0]})
+            elif what == "nothing":
+                plugin.took(call, told)
             elif what in ("result", "error"):
                 break
         if not mutant("calls-repeated") and not mutant("input-after-answer"):

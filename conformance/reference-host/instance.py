@@ -293,6 +293,8 @@ class Plugin:
             self.give(call, size)
         for item in reversed(items) if mutant("items-reversed") else items:
             call.told.put(("item", (item, size / len(items))))
+        if not items and not mutant("empty-output-kept"):
+            call.told.put(("nothing", size))
         if mutant("slow-consumer-blocks"):
             while call.told.qsize() > 2 and not call.ended:
                 time.sleep(0.01)

@@ -244,6 +244,14 @@ def waits_for_room(was: Any, it: Any, items: Any, cost: int) -> None:
     was(items, cost)
 
 
+def keeps_empty(was: Any, it: Any, items: Any, cost: int) -> None:
+    if items:
+        was(items, cost)
+        return
+    with it.change:
+        it.room -= cost
+
+
 def shares(share: Any) -> Change:
     """What each of a line's items takes of what the line cost."""
 
@@ -296,6 +304,7 @@ fault(
     "counts a line of input without its LF",
     fed(lambda was, it, items, cost: was(items, cost - 1)),
 )
+fault("empty-input-kept", "gives no credit for input without items", fed(keeps_empty))
 fault(
     "input-credit-rounded", "rounds what the items of a line take of it down", shares(lambda cost, count: cost // count)
 )
