@@ -43,9 +43,9 @@ impl Plugin {
 
     /// Calls a method once for each of these params; the results come in the same order. As many calls are under
     /// way as the plugin takes at once, though no more than 4096, and their requests travel together, so that this is the
-    /// fastest way to make many calls from one thread. Dropping it cancels those that are under way. Nothing is sent before the first result is
-    /// asked for, and the time of each call counts from when it is sent: where the plugin does not answer, all of them may
-    /// take as many times that of one.
+    /// fastest way to make many calls from one thread. Dropping it cancels those that are under way. Nothing is sent before
+    /// the first result is asked for, and the time of each call counts from when it is sent: where the plugin does not
+    /// answer, all of them may take as many times that of one.
     ///
     /// ```no_run
     /// # use plugline_host::{CallOptions, Plugin};
