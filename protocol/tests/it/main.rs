@@ -6,6 +6,7 @@ mod contract;
 mod diff;
 mod differential;
 mod ends;
+mod floods;
 mod input;
 mod peer;
 mod pipelined;

@@ -298,8 +298,7 @@ impl<'a> Job<'a> {
         let child =
             command.spawn().map_err(|fault| failed(format!("cannot be started: {fault}"), Vec::new()))?;
         drop(command);
-        let ended = guarded(child, |child| wait(child, PATIENCE, &written, LOG_BYTES, is_unwanted));
-        match ended {
+        match guarded(child, |child| wait(child, PATIENCE, &written, LOG_BYTES, is_unwanted)) {
             Ok(Ended::By(status)) if status.success() => Ok(()),
             Ok(ended) => Err(failed(ended.to_string(), tail(&log_file))),
             Err(fault) => Err(self.failed(fault)),
