@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE.parent / "fixture" / "python"), str(HERE.parent / "muta
 import fixture
 from faults.plant import Change, Fault, plant
 from plain import call as calls
-from plain.call import Call
+from plain.call import Call, Callback
 from plain.conf import Conf
 from plain.peer import Peer, State
 from plain.schema import require
@@ -140,13 +140,24 @@ def flushed(was: Any, it: Any) -> None:
     time.sleep(0.1)
 
 
+def flushed_first(was: Any, it: Any, code: Any) -> None:
+    time.sleep(0.1)
+    was(code)
+
+
 def one_at_a_time(was: Any, it: Any, call: Any, params: Any) -> Any:
     with LOCK:
         return was(call, params)
 
 
 def pings_host(was: Any, it: Any, call: Any, params: Any) -> Any:
-    _, callback = it.ask(call, "rpc.ping", {})
+    with it.change:
+        # A ping waits for no place.
+        id, callback = it.next_id, Callback(call.depth + 1)
+        it.next_id += 1
+        it.asked[callback.depth] += 1
+        it.callbacks[id] = callback
+    it.writer.write(it.writer.line({"id": id, "method": "rpc.ping"}))
     callback.done.wait(5)
     return was(call, params)
 
@@ -166,20 +177,17 @@ def logs_after(was: Any, it: Any, id: Any, outcome: Any) -> None:
 
 def credits_each(was: Any, it: Any) -> Any:
     """Gives credit item by item."""
-    for item, share in taken(it):
-        yield item
-        it.grant(share)
-
-
-def taken(it: Any) -> Any:
     while True:
         with it.change:
-            it.wait(lambda: bool(it.input) or it.ended)
-            if not it.input:
-                return
-            item, share = it.input.popleft()
-        require(it.method.input or {}, item)
-        yield item, share
+            it.wait(lambda: it.taken > 0 or bool(it.input) or it.ended)
+            due, it.taken = it.taken, 0  # of lines without items
+            item, share = it.input.popleft() if it.input else (None, 0)
+        if due + share == 0:
+            return
+        if share:
+            require(it.method.input or {}, item)
+            yield item
+        it.grant(due + share)
 
 
 def one_a_line(was: Any, it: Any, items: Any) -> None:
@@ -246,7 +254,13 @@ weird(
     "reads a few bytes at a time",
     (LineReader, "__init__", lambda was, it, read: was(lambda size: read(1000))),
 )
-weird("out-of-order", "answers the latest request first", (Peer, "respond", out_of_order), (Peer, "at_end", flushed))
+weird(
+    "out-of-order",
+    "answers the latest request first",
+    (Peer, "respond", out_of_order),
+    (Peer, "at_end", flushed),
+    (Peer, "exit", flushed_first),
+)
 weird("noisy", "fills standard error", (Peer, "receive", noisy))
 weird("pings", "pings its host before each call", (Peer, "handle", pings_host))
 weird("pings-often", "pings its host before each answer", (Peer, "respond", pings_first))
