@@ -208,6 +208,8 @@ def noisy(was: Any, it: Any, *args: Any) -> Any:
 def text_ids(was: Any, it: Any, message: Any, *limit: Any) -> Any:
     if "method" in message and "id" in message:
         message = {**message, "id": f"ü{message['id']:0100d}"}
+    elif message.get("method") == "rpc.cancel":
+        message = {**message, "params": {**message["params"], "id": f"ü{message['params']['id']:0100d}"}}
     return was(message, *limit)
 
 
