@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import json
+import mmap
 import os
 import resource
 import shutil
@@ -154,6 +156,33 @@ def writes_outside(arena: Arena) -> str:
 
 
 @trial
+def set_flags(path: str) -> str:
+    get, put, no_access_time = 0x80086601, 0x40086602, 0x80  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_NOATIME_FL
+    with open(path, "rb") as file:
+        flags = bytearray(8)
+        fcntl.ioctl(file, get, flags)
+        changed = int.from_bytes(flags, sys.byteorder) | no_access_time
+        fcntl.ioctl(file, put, changed.to_bytes(8, sys.byteorder))
+    return "set"
+
+
+@attack("sandbox/changes-attributes")
+def changes_attributes(arena: Arena) -> str:
+    """Asks the file system for attributes of a file that it may only read: no path is named, and nothing opened to write."""
+    file = arena.dir / "mine"
+    file.write_text("a file of the plugin's user")
+    if os.geteuid() == 0 and OF_THE_SYSTEM.exists():
+        os.chown(file, 65534, 65534)
+    told = is_denied(arena, sandboxed(arena, "set_flags", file, options=("--sandbox-read", str(file))), "ENOTTY")
+    outcome = free(arena, "set_flags", file)
+    arena.bites(
+        "without a sandbox it sets them, if there are any here",
+        outcome == {"done": "set"} or outcome.get("errno") in ("ENOTTY", "EOPNOTSUPP"),
+    )
+    return f"seccomp: no requests to file systems ({told})"
+
+
+@trial
 def connect(path: str, kind: str) -> str:
     if kind == "unix":
         with socket.socket(socket.AF_UNIX) as unix:
@@ -218,6 +247,22 @@ def fills_memory(arena: Arena) -> str:
     arena.holds("it does not get it", "done" not in result, result)
     arena.bites("without a sandbox it takes what it asks for", free(arena, "allocate", 256) == {"done": 256})
     return f"RLIMIT_DATA: {result.get('refused') or result.get('errno') or 'it was killed'} at 1 GiB"
+
+
+@trial
+def read_addresses(gibibytes: str) -> int:
+    length, each = int(gibibytes) << 30, 2 << 20
+    mapped = mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)
+    return sum(1 for at in range(0, length, each) if mapped[at] == 0)
+
+
+@attack("sandbox/fills-page-tables")
+def fills_page_tables(arena: Arena) -> str:
+    """Reads a terabyte of nothing: it takes no memory of its own, and two GiB of the kernel's to say where it is."""
+    result = sandboxed(arena, "read_addresses", 1024)
+    told = is_denied(arena, result, "ENOMEM", "MemoryError")
+    arena.bites("without a sandbox it reads what it asks for", free(arena, "read_addresses", 8) == {"done": 4096})
+    return f"RLIMIT_AS: {told}"
 
 
 @trial

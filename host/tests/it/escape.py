@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import fcntl
 import mmap
 import os
 import resource
@@ -96,6 +97,17 @@ def utime(params: Message) -> None:
 @attempt
 def setxattr(params: Message) -> None:
     os.setxattr(params["path"], "user.plugin", b"was here")
+
+
+@attempt
+def set_flags(params: Message) -> object:
+    """Attributes of a file that it may read; FS_IOC_GETFLAGS and FS_IOC_SETFLAGS."""
+    with open(params["path"], "rb") as file:
+        flags = bytearray(8)
+        fcntl.ioctl(file, 0x80086601, flags)
+        no_access_time = int.from_bytes(flags, sys.byteorder) | 0x80
+        fcntl.ioctl(file, 0x40086602, no_access_time.to_bytes(8, sys.byteorder))
+    return None
 
 
 @attempt
@@ -240,6 +252,12 @@ def allocate(params: Message) -> object:
 
 
 @attempt
+def map_for_reading(params: Message) -> object:
+    """Takes no memory until it is read, and then only the kernel's tables of it."""
+    return len(mmap.mmap(-1, params["bytes"], flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ))
+
+
+@attempt
 def share_memory(params: Message) -> object:
     return len(mmap.mmap(-1, params["bytes"]))
 
@@ -356,7 +374,7 @@ def raise_limit(params: Message) -> None:
 
 @attempt
 def limits(_: Message) -> object:
-    names = ["CORE", "DATA", "NPROC", "NOFILE", "FSIZE", "CPU", "MSGQUEUE", "RTPRIO", "NICE"]
+    names = ["CORE", "DATA", "AS", "NPROC", "NOFILE", "FSIZE", "CPU", "MSGQUEUE", "RTPRIO", "NICE"]
     return {name: [*resource.getrlimit(getattr(resource, "RLIMIT_" + name))] for name in names}
 
 

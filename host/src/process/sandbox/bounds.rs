@@ -2,7 +2,7 @@
 
 use rustix::process::{Resource, getrlimit};
 
-use super::enforcement::seconds;
+use super::enforcement::{addresses, seconds};
 use super::rules::Sandbox;
 
 /// A resource limit: when it is said, and beyond what it cannot be raised.
@@ -37,6 +37,7 @@ pub(super) fn bounds(sandbox: &Sandbox, counts_processes: bool) -> Vec<Bound> {
     ];
     let wanted = [
         (Resource::Data, sandbox.memory),
+        (Resource::As, sandbox.memory.map(addresses)),
         (Resource::Nproc, sandbox.processes.filter(|_| counts_processes)),
         (Resource::Nofile, sandbox.descriptors),
         (Resource::Fsize, sandbox.file_size),
@@ -66,6 +67,9 @@ mod tests {
         let cpu = of(&sandbox, Resource::Cpu).unwrap();
         assert_eq!((cpu.soft, cpu.hard), (2, 3));
         assert_eq!(of(&sandbox, Resource::Data).map(|bound| bound.hard), Some(1 << 20));
+        assert_eq!(of(&sandbox, Resource::As).map(|bound| bound.hard), Some(512 << 20));
+        assert_eq!(of(&Sandbox::new().memory(None), Resource::As), None);
+        assert_eq!(of(&Sandbox::new().memory(1 << 60), Resource::As).map(|bound| bound.hard), Some(u64::MAX));
         assert_eq!(of(&sandbox, Resource::Fsize), None);
         assert_eq!(of(&Sandbox::new(), Resource::Cpu), None);
         assert!(of(&Sandbox::new(), Resource::Stack).is_some_and(|bound| bound.hard <= STACK));

@@ -77,7 +77,9 @@ impl Sandbox {
             measure("group", group(support)),
             measure(
                 "memory",
-                bound(self.memory.map(|bytes| format!("RLIMIT_DATA {bytes} for each process"))),
+                bound(self.memory.map(|bytes| {
+                    format!("RLIMIT_DATA {bytes}, RLIMIT_AS {} for each process", addresses(bytes))
+                })),
             ),
             measure(
                 "cpu",
@@ -194,6 +196,13 @@ fn group(Support { system_calls, .. }: &Support) -> MeasureState {
 /// A part of a second counts as one.
 pub(super) fn seconds(time: std::time::Duration) -> u64 {
     time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).max(1)
+}
+
+/// How many bytes of addresses go with so many of memory. The kernel keeps a page of 4096 bytes for each 2 MiB of them that
+/// are in use, be it only to read, and no limit counts those: so they take as much as the memory at most.
+pub(super) fn addresses(memory: u64) -> u64 {
+    const FOR_EACH_PAGE: u64 = 2 << 20;
+    memory.saturating_mul(FOR_EACH_PAGE / 4096)
 }
 
 impl fmt::Display for Measure {

@@ -116,7 +116,8 @@ impl Sandbox {
         self
     }
 
-    /// How much writable memory each of its processes may have, in bytes. What is reserved and not writable does not count.
+    /// How much writable memory each of its processes may have, in bytes. What is reserved and not writable does not count,
+    /// up to 512 times as much.
     #[must_use]
     pub fn memory(mut self, bytes: impl Into<Option<u64>>) -> Self {
         self.memory = bytes.into();

@@ -1,10 +1,10 @@
 //! The system calls that a plugin may not make, as a filter program of the kernel's (seccomp_rule: BPF).
 //!
-//! Landlock knows files, TCP and signals. What it does not know is refused here: other sockets, modes and owners of files,
-//! leaving the process group, other processes' limits and priorities, memory that no limit counts, and parts of the kernel
-//! that a plugin has no use for. It is a list of what is refused, not of what is allowed: plugins come in any language, and
-//! which calls a runtime makes changes with its version. So that this is no promise about calls to come, those are refused
-//! as unknown.
+//! Landlock knows files, TCP and signals. What it does not know is refused here: other sockets, modes, owners and attributes
+//! of files, what file systems do by `ioctl`, leaving the process group, other processes' limits and priorities, memory that
+//! no limit counts, and parts of the kernel that a plugin has no use for. It is a list of what is refused, not of what is
+//! allowed: plugins come in any language, and which calls a runtime makes changes with its version. So that this is no
+//! promise about calls to come, those are refused as unknown.
 //!
 //! Made before the fork; the child only hands it to the kernel. `docs/decisions/009-sandbox.md` says why this is no library.
 
@@ -98,11 +98,16 @@ fn rules(network: bool) -> Vec<Rule> {
     }
     unless(libc::SYS_setpriority, libc::EPERM, vec![vec![is(0, 0), is(1, 0)]]);
     unless(libc::SYS_ioprio_set, libc::EPERM, vec![vec![is(0, 1), is(1, 0)]]);
-    // An open file may be given a mode that lets nobody else do more than before: copying a file needs that.
+    // An open file may be given a mode by which nobody else may write to it: copying a file needs that.
     unless(libc::SYS_fchmod, libc::EPERM, vec![vec![bits(1, 0o6022, 0)]]);
     // The times of an open file: no path.
     let no_path = vec![is(1, 0), Is { upper: true, ..is(1, 0) }];
     unless(libc::SYS_utimensat, libc::EPERM, vec![no_path]);
+    // What a terminal, a pipe or a socket is asked, and copying a file. All else is for file systems and devices: who may
+    // read a file of their own can give it attributes by that, or a directory another one within it, and Landlock is not asked.
+    let of = |kind: u8| vec![bits(1, 0xff00, u32::from(kind) << 8)];
+    let known = vec![of(b'T'), of(SOCKETS), vec![is(1, FICLONE)], vec![is(1, FICLONERANGE)]];
+    unless(libc::SYS_ioctl, libc::ENOTTY, known);
     for call in REFUSED {
         unless(*call, libc::EPERM, Vec::new());
     }
@@ -113,6 +118,12 @@ fn rules(network: bool) -> Vec<Rule> {
     unless(CLONE3, libc::ENOSYS, Vec::new());
     rules
 }
+
+/// The kind of those requests to `ioctl` that are for sockets (asm-generic/sockios.h).
+const SOCKETS: u8 = 0x89;
+/// Requests by which a file shares the blocks of another (linux/fs.h); the file that is written has to be open for that.
+const FICLONE: u32 = 0x4004_9409;
+const FICLONERANGE: u32 = 0x4020_940d;
 
 /// CLONE_NEW…: TIME, NS, CGROUP, UTS, IPC, USER, PID, NET.
 const NAMESPACES: u32 =
@@ -352,7 +363,7 @@ mod tests {
 
     #[test]
     fn what_depends_on_arguments() {
-        let eperm = errno(libc::EPERM);
+        let (eperm, enotty) = (errno(libc::EPERM), errno(libc::ENOTTY));
         let shared = (libc::MAP_SHARED | libc::MAP_ANONYMOUS) as u64;
         let private = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS) as u64;
         for (call, arguments, wanted) in [
@@ -370,6 +381,16 @@ mod tests {
             (libc::SYS_fchmod, [3, 0o755, 0, 0, 0, 0], OK),
             (libc::SYS_fchmod, [3, 0o4755, 0, 0, 0, 0], eperm),
             (libc::SYS_fchmod, [3, 0o666, 0, 0, 0, 0], eperm),
+            // TCGETS, FIONREAD.
+            (libc::SYS_ioctl, [1, 0x5401, 0, 0, 0, 0], OK),
+            (libc::SYS_ioctl, [3, 0x541b, 0, 0, 0, 0], OK),
+            (libc::SYS_ioctl, [3, u64::from(FICLONE), 4, 0, 0, 0], OK),
+            // FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR, FS_IOC_ENABLE_VERITY, BTRFS_IOC_SUBVOL_CREATE; the kernel takes 32 bits.
+            (libc::SYS_ioctl, [3, 0x4008_6602, 0, 0, 0, 0], enotty),
+            (libc::SYS_ioctl, [3, 0x401c_5820, 0, 0, 0, 0], enotty),
+            (libc::SYS_ioctl, [3, 0x4080_6685, 0, 0, 0, 0], enotty),
+            (libc::SYS_ioctl, [3, 0x5000_940e, 0, 0, 0, 0], enotty),
+            (libc::SYS_ioctl, [3, 0x5400_4008_6602, 0, 0, 0, 0], enotty),
             (libc::SYS_utimensat, [3, 0, 0, 0, 0, 0], OK),
             (libc::SYS_utimensat, [3, 1, 0, 0, 0, 0], eperm),
             (libc::SYS_utimensat, [3, 1 << 32, 0, 0, 0, 0], eperm),

@@ -61,6 +61,7 @@ fn modes_times_and_attributes_of_files_stay() {
     let outside = ground.text("outside");
     for (attempt, params, errors) in [
         ("setxattr", json!({"path": secret}), &["EPERM"][..]),
+        ("set_flags", json!({"path": ground.text("package/escape.py")}), &["ENOTTY"]),
         ("device", json!({"in": outside}), &["EACCES", "EPERM"]),
     ] {
         let free = ground.free();

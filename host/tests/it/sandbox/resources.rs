@@ -33,13 +33,18 @@ fn memory_has_an_end() {
     let ground = Ground::new();
     let more = json!({"bytes": MOST + (1 << 20)});
     let free = ground.free();
+    // The kernel's tables for so much would take more than the memory.
+    let addresses = json!({"bytes": 512 * MOST});
     done(free, "allocate", more.clone());
+    done(free, "map_for_reading", addresses.clone());
     done(free, "share_memory", json!({"bytes": 4096}));
     done(free, "allocate_as_a_stack", json!({"bytes": 4096}));
     for sandbox in sandboxes() {
         let Some(plugin) = ground.confined(sandbox.memory(MOST)) else { continue };
         assert_eq!(refusal(&plugin, "allocate", more.clone()), "ENOMEM");
         done(&plugin, "allocate", json!({"bytes": MOST / 2}));
+        assert_eq!(refusal(&plugin, "map_for_reading", addresses.clone()), "ENOMEM");
+        done(&plugin, "map_for_reading", json!({"bytes": 256 * MOST}));
         // Which would not be counted.
         for attempt in ["share_memory", "allocate_as_a_stack"] {
             assert_eq!(refusal(&plugin, attempt, json!({"bytes": 4096})), "EPERM", "{attempt}");
@@ -112,10 +117,17 @@ fn limits_are_not_raised() {
             assert_eq!(limits[none], json!([0, 0]), "{none}");
         }
         assert_eq!(limits["DATA"], json!([1 << 30, 1 << 30]));
+        assert_eq!(limits["AS"], json!([1_u64 << 39, 1_u64 << 39]));
         assert_eq!(limits["CPU"], json!([60, 61]));
-        for kind in
-            ["RLIMIT_DATA", "RLIMIT_NOFILE", "RLIMIT_FSIZE", "RLIMIT_CPU", "RLIMIT_CORE", "RLIMIT_STACK"]
-        {
+        for kind in [
+            "RLIMIT_DATA",
+            "RLIMIT_AS",
+            "RLIMIT_NOFILE",
+            "RLIMIT_FSIZE",
+            "RLIMIT_CPU",
+            "RLIMIT_CORE",
+            "RLIMIT_STACK",
+        ] {
             assert_eq!(refusal(&plugin, "raise_limit", json!({"kind": kind})), "EPERM", "{kind}");
         }
         plugin.ping().unwrap();
