@@ -190,7 +190,7 @@ pub(crate) fn event(event: &Event) {
         }
         EventKind::Leftover(why) => {
             warning(&format!(
-                "the plugin's temporary directory cannot be removed: {why}; a later start tries again"
+                "the plugin's temporary directory is left: {why}; a later start in a sandbox removes it"
             ));
         }
         EventKind::Unhealthy { method } => warning(&format!("the plugin does not answer {method} even now")),

@@ -86,8 +86,8 @@ pub enum EventKind {
         /// Why it is not enforced.
         why: String,
     },
-    /// The temporary directory of a plugin in a sandbox could not be removed after its end, and why. A later host tries
-    /// again.
+    /// The temporary directory of a plugin in a sandbox could not be removed at its end, or not within a second, and why.
+    /// What is left, a later host removes.
     Leftover(String),
     /// The process is gone and reaped.
     Exited {

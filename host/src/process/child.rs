@@ -16,6 +16,10 @@ use super::stderr::{self, Tail};
 /// What a plugin that lost its host has for its end: the ladder that it would have got from a living one.
 const LADDER: Duration = Duration::from_secs(5);
 
+/// So long is waited at most for a plugin's directory to be removed before its end is told: who made more files than that
+/// keeps nobody waiting for it.
+const REMOVAL: Duration = Duration::from_secs(1);
+
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit {
@@ -82,7 +86,7 @@ pub struct Process {
     ended: Arc<Wake>,
     stderr: Arc<Tail>,
     sandbox: Option<Enforcement>,
-    /// What could not be removed after its end.
+    /// What could not be removed after its end, or not in time.
     leftover: OnceLock<String>,
 }
 
@@ -178,11 +182,19 @@ impl Process {
                 // A panic there was reported by the panic hook.
                 let _panicked = drain.join();
                 drop(guard);
-                if let Some(Err(fault)) = held.map(Held::settle) {
+                let rest = held?.settle(Some(Instant::now() + REMOVAL)).unwrap_or_else(|fault| {
                     settles.leftover.get_or_init(|| fault.to_string());
-                }
+                    None
+                })?;
+                settles
+                    .leftover
+                    .get_or_init(|| "there are so many files that it takes longer to remove".into());
+                Some(rest)
             };
-            reaped.reap(pid, child, settled, exited);
+            if let Some(rest) = reaped.reap(pid, child, settled, exited) {
+                // It was told that it is left. What is left at last, the next host sweeps.
+                let _swept_later = rest.settle(None);
+            }
         })?;
         Ok(this)
     }
@@ -191,9 +203,15 @@ impl Process {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the leader to end, kills what is left of its group while the id is still its own, and only
-    /// then reaps it.
-    fn reap(&self, pid: Pid, child: Unwatched, settled: impl FnOnce(), exited: impl FnOnce(Exit)) {
+    /// Waits for the leader to end, kills what is left of its group while the id is still its own, and
+    /// only then reaps it. What `settled` has not done by then is given back.
+    fn reap<R>(
+        &self,
+        pid: Pid,
+        child: Unwatched,
+        settled: impl FnOnce() -> R,
+        exited: impl FnOnce(Exit),
+    ) -> R {
         wait_for_end(pid);
         let status = loop {
             match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -209,7 +227,7 @@ impl Process {
         };
         self.signal(Signal::Kill);
         self.ended.raise();
-        settled();
+        let rest = settled();
         let mut state = self.lock();
         if let Some(mut child) = child.watched() {
             // Fails where somebody else reaped it between the two waits.
@@ -219,6 +237,8 @@ impl Process {
         // Before those who wait for it go on.
         exited(exit);
         self.changed.notify_all();
+        drop(state);
+        rest
     }
 
     /// One that somebody else started; `told` is called once, when it is let go.

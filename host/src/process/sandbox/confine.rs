@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use libc::sock_filter;
 
@@ -126,8 +127,9 @@ impl Held {
         homes.into_iter().chain(self.path.clone().map(|path| ("PATH".into(), path))).collect()
     }
 
-    /// The process and its group are gone.
-    pub(in crate::process) fn settle(self) -> io::Result<()> {
-        self.directory.remove()
+    /// The process and its group are gone. Gives it back where what they left could not be removed by then.
+    pub(in crate::process) fn settle(self, until: Option<Instant>) -> io::Result<Option<Self>> {
+        let directory = self.directory.remove(until)?;
+        Ok(directory.map(|directory| Self { directory, ..self }))
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 use super::enforcement::Enforcement;
 use super::error::SandboxError;
@@ -41,7 +42,7 @@ impl Held {
         match self.0 {}
     }
 
-    pub(in crate::process) fn settle(self) -> io::Result<()> {
+    pub(in crate::process) fn settle(self, _: Option<Instant>) -> io::Result<Option<Self>> {
         match self.0 {}
     }
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
@@ -38,22 +38,31 @@ impl Drop for PrivateDirectory {
     fn drop(&mut self) {
         if !self.is_removed {
             // What is left is swept by a later host.
-            let _swept_later = self.try_remove();
+            let _swept_later = self.try_remove(None);
         }
     }
 }
 
 impl PrivateDirectory {
-    /// Makes one, for that user, and removes those that were left over when the first is made.
+    /// Makes one, for that user. When the first is made, those that were left over begin to be removed: beside, as nobody
+    /// knows how much is in them.
     pub(super) fn new(user: Option<User>) -> io::Result<Self> {
         static SWEPT: Once = Once::new();
         let place = std::path::absolute(std::env::temp_dir())?;
-        SWEPT.call_once(|| sweep(&place));
+        SWEPT.call_once(|| {
+            let place = place.clone();
+            // Where there is no thread to be had, the next host sweeps.
+            let _not_swept =
+                std::thread::Builder::new().name("plugline-sweep".into()).spawn(move || sweep(&place));
+        });
         loop {
             let closed = fs::Permissions::from_mode(0o700);
             let path = tempfile::Builder::new().prefix(PREFIX).permissions(closed).tempdir_in(&place)?.keep();
-            let handle = open(CWD, &path)?;
-            // Between its making and the lock somebody else may sweep.
+            // Between its making and the lock somebody may sweep.
+            let handle = match open(CWD, &path) {
+                Err(Errno::NOENT) => continue,
+                handle => handle?,
+            };
             if flock(&handle, FlockOperation::NonBlockingLockExclusive).is_err() || !is_there(&handle, &path)
             {
                 continue;
@@ -71,25 +80,29 @@ impl PrivateDirectory {
         &self.path
     }
 
-    /// Removes it with all that is in it.
-    pub(super) fn remove(mut self) -> io::Result<()> {
+    /// Removes it with all that is in it. Gives it back where that is not done by then.
+    pub(super) fn remove(mut self, until: Option<Instant>) -> io::Result<Option<Self>> {
         self.is_removed = true;
-        self.try_remove()
+        if self.try_remove(until)? {
+            return Ok(None);
+        }
+        self.is_removed = false;
+        Ok(Some(self))
     }
 
-    fn try_remove(&self) -> io::Result<()> {
+    fn try_remove(&self, until: Option<Instant>) -> io::Result<bool> {
         let mut tries = 0;
-        loop {
-            empty(&self.handle)?;
+        while empty(&self.handle, until)? {
             match fs::remove_dir(&self.path) {
                 // Who was killed may be about to end.
                 Err(fault) if fault.kind() == io::ErrorKind::DirectoryNotEmpty && tries < TRIES => {
                     tries += 1;
                     std::thread::sleep(PAUSE);
                 }
-                done => return done,
+                done => return done.map(|()| true),
             }
         }
+        Ok(false)
     }
 }
 
@@ -119,26 +132,34 @@ fn sweep(place: &Path) {
         let may = me.is_root() || owner == Ok(me.as_raw());
         if may && flock(&handle, FlockOperation::NonBlockingLockExclusive).is_ok() {
             // The next host tries again.
-            let _left = PrivateDirectory { path: entry.path(), handle, is_removed: false }.remove();
+            let _left = PrivateDirectory { path: entry.path(), handle, is_removed: false }.remove(None);
         }
     }
 }
 
-/// Removes all that is in a directory. Directories within are emptied into it before: so it takes neither stack nor
-/// descriptors however deep they are. No link is followed.
-fn empty(top: &OwnedFd) -> io::Result<()> {
+/// Removes all that is in a directory; says whether that was done by then. Directories within are emptied into it before: so
+/// it takes neither stack nor descriptors however deep they are, and no memory however many. No link is followed.
+fn empty(top: &OwnedFd, until: Option<Instant>) -> io::Result<bool> {
+    let is_late = || until.is_some_and(|until| Instant::now() >= until);
     let mut moved = 0_u64;
     for _ in 0..ROUNDS {
-        let names = names(top)?;
-        if names.is_empty() {
-            return Ok(());
-        }
-        for name in names {
+        let mut is_empty = true;
+        // What is removed or added while it is read may be told or not, in which case the next round sees it.
+        for name in names(top)? {
+            let name = name?;
+            is_empty = false;
+            if is_late() {
+                return Ok(false);
+            }
             if is_unlinked(top, &name)? {
                 continue;
             }
             let within = accessible(top, &name)?;
-            for inner in self::names(&within)? {
+            for inner in names(&within)? {
+                let inner = inner?;
+                if is_late() {
+                    return Ok(false);
+                }
                 if is_unlinked(&within, &inner)? {
                     continue;
                 }
@@ -160,6 +181,9 @@ fn empty(top: &OwnedFd) -> io::Result<()> {
                 Err(fault) => return Err(fault.into()),
             }
         }
+        if is_empty {
+            return Ok(true);
+        }
     }
     Err(io::Error::other("somebody goes on making files in it"))
 }
@@ -173,15 +197,14 @@ fn is_unlinked(directory: &OwnedFd, name: &CString) -> io::Result<bool> {
     }
 }
 
-fn names(directory: &OwnedFd) -> io::Result<Vec<CString>> {
-    let mut names = Vec::new();
-    for entry in Dir::read_from(directory)? {
-        let entry = entry?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            names.push(entry.file_name().to_owned());
-        }
-    }
-    Ok(names)
+/// What is in a directory, as it is read.
+fn names(directory: &OwnedFd) -> io::Result<impl Iterator<Item = io::Result<CString>>> {
+    let named = |entry: rustix::io::Result<rustix::fs::DirEntry>| match entry {
+        Ok(entry) if matches!(entry.file_name().to_bytes(), b"." | b"..") => None,
+        Ok(entry) => Some(Ok(entry.file_name().to_owned())),
+        Err(fault) => Some(Err(fault.into())),
+    };
+    Ok(Dir::read_from(directory)?.filter_map(named))
 }
 
 /// Opens a directory, which its maker may have made so that nobody may.
@@ -218,7 +241,7 @@ mod tests {
         for closed in ["a/b/c", "a/b", "a"] {
             fs::set_permissions(path.join(closed), fs::Permissions::from_mode(0o000)).unwrap();
         }
-        directory.remove().unwrap();
+        assert!(directory.remove(None).unwrap().is_none());
         assert!(!path.exists());
         assert!(outside.path().join("kept").exists());
     }
@@ -232,7 +255,20 @@ mod tests {
             rustix::fs::mkdirat(&at, "deeper", Mode::RWXU).unwrap();
             at = open(&at, "deeper").unwrap();
         }
-        directory.remove().unwrap();
+        assert!(directory.remove(None).unwrap().is_none());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_takes_long_is_given_back_and_goes_on_later() {
+        let directory = PrivateDirectory::new(None).unwrap();
+        let path = directory.path().to_owned();
+        fs::create_dir(path.join("a")).unwrap();
+        fs::write(path.join("a/file"), "x").unwrap();
+        let directory =
+            directory.remove(Some(Instant::now())).unwrap().expect("it is too late from the start");
+        assert!(path.join("a/file").exists());
+        assert!(directory.remove(None).unwrap().is_none());
         assert!(!path.exists());
     }
 
