@@ -409,6 +409,12 @@ fn raw(side: Side, ends: &Ends, steps: &[Raw<'_>]) {
     let mut calls: Vec<Made> = Vec::new();
     // Requests in good order, by id; whether that is all there were of lines that are answered.
     let (mut asked, mut is_orderly) = (HashMap::<u8, usize>::new(), true);
+    // Where the id may be in flight still, a host ends the connection.
+    let ask = |asked: &mut HashMap<u8, usize>, id: u8| {
+        let times = asked.entry(id).or_default();
+        *times += 1;
+        *times == 1 || side == Side::Plugin
+    };
     for step in steps.iter().take(64) {
         match step {
             Raw::Request { id, what, number, parent, deadline } => {
@@ -423,7 +429,7 @@ fn raw(side: Side, ends: &Ends, steps: &[Raw<'_>]) {
                     line(&json!({ "jsonrpc": "2.0", "id": id, "method": what.method(), "params": params }))
                         .as_bytes(),
                 );
-                *asked.entry(*id).or_default() += 1;
+                is_orderly = ask(&mut asked, *id) && is_orderly;
             }
             Raw::Answer { id, result } => {
                 let id = id % 8;
@@ -472,7 +478,7 @@ fn raw(side: Side, ends: &Ends, steps: &[Raw<'_>]) {
                 send(one.as_bytes());
                 thread::yield_now();
                 send(other.as_bytes());
-                *asked.entry(*id).or_default() += 1;
+                is_orderly = ask(&mut asked, *id) && is_orderly;
             }
             Raw::Text(text) => {
                 is_orderly = false;
