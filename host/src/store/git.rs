@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::archive::unpack_tar;
@@ -40,19 +41,25 @@ const PASSED_ON_PREFIXES: [&str; 3] = ["GIT_CONFIG", "GIT_SSL", "GIT_PROXY_SSL"]
 /// Short answers are no longer than this; bytes.
 const ANSWER_BYTES: u64 = 64 * 1024;
 
+/// How often it is looked how much git has fetched by now.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// A repository with one commit.
 #[derive(Debug)]
 pub(super) struct Repository<'a> {
     directory: &'a Path,
     source: String,
     deadline: Instant,
+    /// How much git may fetch; bytes.
+    allowed: u64,
     /// The commit.
     pub(super) commit: String,
 }
 
-/// A git that runs; it does not outlive this, nor its time.
+/// A git that runs; it does not outlive this, nor its time, and fetches no more than it may.
 struct Running {
     process: Arc<Process>,
+    fetched_too_much: Arc<AtomicBool>,
     watchdog: Option<std::thread::JoinHandle<()>>,
 }
 
@@ -60,11 +67,25 @@ impl Drop for Running {
     fn drop(&mut self) {
         // Where it has ended, there is nobody to signal.
         self.process.signal(Signal::Kill);
+        self.join();
+    }
+}
+
+impl Running {
+    /// Waits for the watchdog, which ends with the process.
+    fn join(&mut self) {
         if let Some(watchdog) = self.watchdog.take() {
             // It cannot panic.
             let _ended = watchdog.join();
         }
     }
+}
+
+/// How many bytes git has fetched into that repository.
+fn fetched(repository: &Path) -> u64 {
+    // Before the first byte there is no directory; and what it renames meanwhile is counted the next time.
+    let Ok(entries) = std::fs::read_dir(repository.join("objects/pack")) else { return 0 };
+    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
 
 impl<'a> Repository<'a> {
@@ -78,7 +99,8 @@ impl<'a> Repository<'a> {
         watch: &mut dyn FnMut(Step<'_>),
     ) -> Result<Self, StoreError> {
         let deadline = Instant::now() + limits.fetch_time;
-        let mut this = Self { directory, source, deadline, commit: String::new() };
+        let allowed = limits.archive_bytes;
+        let mut this = Self { directory, source, deadline, allowed, commit: String::new() };
         this.ask(["init".into(), "--quiet".into(), "--bare".into(), "--template=".into(), directory.into()])?;
         watch(Step::Fetching { done: 0, total: None });
         let reference = reference.unwrap_or("HEAD");
@@ -99,9 +121,9 @@ impl<'a> Repository<'a> {
         limits: &PackageLimits,
         watch: &mut dyn FnMut(Step<'_>),
     ) -> Result<(), StoreError> {
-        let (running, stdout) = self.start(self.here(&["archive", "--format=tar", &self.commit]))?;
+        let (mut running, stdout) = self.start(self.here(&["archive", "--format=tar", &self.commit]))?;
         unpack_tar(stdout, draft, limits, watch)?;
-        self.ended(&running)
+        self.ended(&mut running)
     }
 
     fn failed(&self, why: String) -> StoreError {
@@ -110,10 +132,14 @@ impl<'a> Repository<'a> {
 
     fn here(&self, args: &[&str]) -> Vec<OsString> {
         let mut words: Vec<OsString> = vec!["--git-dir".into(), self.directory.into()];
-        // Files as they were committed, by whoever asks; and what comes is what its id says.
-        for setting in
-            ["core.autocrlf=false", "fetch.fsckObjects=true", "gc.auto=0", "maintenance.auto=false"]
-        {
+        // Files as they were committed, by whoever asks; what comes is what its id says, and stays in the file that it comes in.
+        for setting in [
+            "core.autocrlf=false",
+            "fetch.fsckObjects=true",
+            "fetch.unpackLimit=1",
+            "gc.auto=0",
+            "maintenance.auto=false",
+        ] {
             words.extend(["-c".into(), setting.into()]);
         }
         words.extend(args.iter().map(Into::into));
@@ -125,10 +151,10 @@ impl<'a> Repository<'a> {
     }
 
     fn ask(&self, args: impl IntoIterator<Item = OsString>) -> Result<String, StoreError> {
-        let (running, stdout) = self.start(args)?;
+        let (mut running, stdout) = self.start(args)?;
         let mut answer = Vec::new();
         let read = stdout.take(ANSWER_BYTES).read_to_end(&mut answer);
-        self.ended(&running)?;
+        self.ended(&mut running)?;
         read.map_err(|fault| self.failed(format!("git: {fault}")))?;
         Ok(String::from_utf8_lossy(&answer).into_owned())
     }
@@ -150,23 +176,40 @@ impl<'a> Repository<'a> {
             }
             fault => self.failed(format!("cannot start git: {fault}")),
         })?;
-        let watched = Arc::clone(&process);
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let fetched_too_much = Arc::new(AtomicBool::new(false));
+        let (watched, too_much) = (Arc::clone(&process), Arc::clone(&fetched_too_much));
+        let (deadline, allowed, directory) = (self.deadline, self.allowed, self.directory.to_owned());
         let watchdog = std::thread::Builder::new().name("plugline-git".into()).spawn(move || {
-            if watched.wait(left).is_none() {
-                watched.signal(Signal::Kill);
+            loop {
+                let has_ended = watched.wait(LOOK).is_some();
+                // Also of one that was fast.
+                too_much.fetch_or(fetched(&directory) > allowed, Ordering::Release);
+                if has_ended {
+                    return;
+                }
+                if too_much.load(Ordering::Acquire) || Instant::now() >= deadline {
+                    return watched.signal(Signal::Kill);
+                }
             }
         });
-        let mut running = Running { process, watchdog: None };
+        let mut running = Running { process, fetched_too_much, watchdog: None };
         running.watchdog = Some(watchdog.map_err(|fault| self.failed(format!("cannot watch git: {fault}")))?);
         Ok((running, File::from(pipes.read)))
     }
 
-    fn ended(&self, running: &Running) -> Result<(), StoreError> {
+    fn ended(&self, running: &mut Running) -> Result<(), StoreError> {
         // It has closed its output, or does not get rid of it any more.
         let left = self.deadline.saturating_duration_since(Instant::now()) + Duration::from_secs(1);
         let exit = running.process.wait(left);
+        if exit.is_some() {
+            running.join();
+        }
         match exit {
+            _ if running.fetched_too_much.load(Ordering::Acquire) => Err(StoreError::Limit {
+                limit: "archive_bytes",
+                allowed: self.allowed,
+                entry: self.source.clone(),
+            }),
             Some(exit) if exit.code == Some(0) => Ok(()),
             _ if Instant::now() >= self.deadline => {
                 Err(self.failed("it takes too long (the limit fetch_time)".into()))

@@ -13,17 +13,18 @@ use plugline_host::store::{InstallOptions, Source, Store};
 use super::pack::{Shop, directory};
 use crate::support::{PATIENCE, SHORT, eventually, is_gone};
 
-/// What the process does that has such an address: store, source, and for how many milliseconds.
+/// What the process does that has such an address: store, source, for how many milliseconds and how many bytes.
 const WORDS: &str = "PLUGLINE_TEST_GIT";
 
 /// Run again by the tests below, with words in its environment and a git that finds the address.
 #[test]
 fn installer() {
     let Ok(words) = std::env::var(WORDS) else { return };
-    let [store, source, patience]: [String; 3] = serde_json::from_str(&words).unwrap();
+    let [store, source, patience, bytes]: [String; 4] = serde_json::from_str(&words).unwrap();
     let source: Source = source.parse().unwrap();
     let mut options = InstallOptions::default();
     options.limits.fetch_time = Duration::from_millis(patience.parse().unwrap());
+    options.limits.archive_bytes = bytes.parse().unwrap();
     match Store::at(store).unwrap().install(&source, &options, &mut |_| {}) {
         Ok(_) => println!("said: done"),
         Err(fault) => println!("said: {fault}"),
@@ -53,11 +54,17 @@ fn repository(shop: &Shop) -> PathBuf {
 
 /// What is said of installing that, where `https://example.org/users` is that repository.
 fn install(shop: &Shop, source: &str, environment: &[(&str, &str)]) -> String {
-    install_within(PATIENCE, shop, source, environment)
+    install_within((PATIENCE, 1 << 30), shop, source, environment)
 }
 
-fn install_within(patience: Duration, shop: &Shop, source: &str, environment: &[(&str, &str)]) -> String {
-    let words = [shop.store.root().to_str().unwrap(), source, &patience.as_millis().to_string()];
+fn install_within(
+    (patience, bytes): (Duration, u64),
+    shop: &Shop,
+    source: &str,
+    environment: &[(&str, &str)],
+) -> String {
+    let (patience, bytes) = (patience.as_millis().to_string(), bytes.to_string());
+    let words = [shop.store.root().to_str().unwrap(), source, &patience, &bytes];
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["store::repositories::installer", "--exact", "--nocapture", "--test-threads=1"])
         .env(WORDS, serde_json::to_string(&words).unwrap())
@@ -117,17 +124,55 @@ fn what_git_says_is_said() {
     assert!(shop.names("staging").is_empty());
 }
 
+/// A program of that name, and the `PATH` by which it is found.
+fn instead_of_git(shop: &Shop, script: &str) -> String {
+    let bin = shop.at("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::fs::write(bin.join("git"), format!("#!/bin/sh\n{script}")).unwrap();
+    std::fs::set_permissions(bin.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", bin.display(), std::env::var("PATH").unwrap())
+}
+
+#[test]
+fn git_fetches_no_more_than_it_may() {
+    let shop = Shop::new();
+    let at = repository(&shop);
+    let random = std::fs::File::open("/dev/urandom").unwrap();
+    let mut file = std::fs::File::create(at.join("random")).unwrap();
+    std::io::copy(&mut std::io::Read::take(random, 64 * 1024), &mut file).unwrap();
+    git(&at, &["add", "."]);
+    git(&at, &["commit", "--quiet", "--message", "more"]);
+    let source = "git+https://example.org/owner/users";
+    let said = install_within((PATIENCE, 64 * 1024), &shop, source, &[]);
+    assert!(said.contains("archive_bytes") && said.contains(source), "{said}");
+    assert!(shop.store.list().unwrap().plugins.is_empty());
+    assert_eq!(install_within((PATIENCE, 128 * 1024), &shop, source, &[]), "done");
+    shop.assert_sound();
+}
+
+/// Nor does it go on until it has all.
+#[test]
+fn a_git_that_fetches_too_much_is_ended() {
+    let shop = Shop::new();
+    let path = instead_of_git(
+        &shop,
+        "case \"$*\" in *\" fetch \"*) head -c 70000 /dev/zero >\"$2/objects/pack/tmp_pack\"; exec sleep 600;; esac\n\
+         PATH=${PATH#*:}; exec git \"$@\"\n",
+    );
+    let source = "git+https://example.org/owner/users";
+    let said = install_within((PATIENCE, 64 * 1024), &shop, source, &[("PATH", &path)]);
+    assert!(said.contains("archive_bytes"), "{said}");
+    assert!(shop.names("staging").is_empty());
+}
+
 /// Nor does what it started stay.
 #[test]
 fn a_git_that_hangs_is_ended() {
     let shop = Shop::new();
-    let (bin, pids) = (shop.at("bin"), shop.at("pids"));
-    std::fs::create_dir(&bin).unwrap();
-    let script = format!("#!/bin/sh\nsleep 600 &\necho $$ $! > {}\nwait\n", pids.display());
-    std::fs::write(bin.join("git"), script).unwrap();
-    std::fs::set_permissions(bin.join("git"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:/usr/bin:/bin", bin.display());
-    let said = install_within(SHORT * 4, &shop, "git+https://example.org/owner/users", &[("PATH", &path)]);
+    let pids = shop.at("pids");
+    let path = instead_of_git(&shop, &format!("sleep 600 &\necho $$ $! > {}\nwait\n", pids.display()));
+    let source = "git+https://example.org/owner/users";
+    let said = install_within((SHORT * 4, 1 << 30), &shop, source, &[("PATH", &path)]);
     assert!(said.contains("it takes too long (the limit fetch_time)"), "{said}");
     // On a machine that is busy it may have been ended before it had begun.
     let ids = std::fs::read_to_string(pids).unwrap_or_default();
