@@ -7,7 +7,7 @@
 //! come as they are.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -32,6 +32,10 @@ const PASSING: usize = 1024;
 /// … and so many bytes of them.
 const PASSING_BYTES: usize = 1024 * 1024;
 
+/// Of the secrets of one value, so many texts and lines of texts are known: a plugin says by its manifest what is secret, and
+/// who calls it is not to spend their time on millions.
+const TEXTS: usize = 4096;
+
 /// Takes secrets out of what is shown. Clones know the same.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
@@ -41,7 +45,7 @@ pub(crate) struct Redactor {
 #[derive(Clone, Default)]
 struct Known {
     /// As long as the plugin runs.
-    lasting: Vec<String>,
+    lasting: HashSet<String>,
     /// Those of calls, in the order in which they came.
     passing: VecDeque<String>,
     passing_bytes: usize,
@@ -51,6 +55,20 @@ impl Known {
     fn all(&self) -> impl Iterator<Item = &str> {
         self.lasting.iter().chain(&self.passing).map(String::as_str)
     }
+
+    /// Takes a form of what is in the params of a call.
+    fn pass(&mut self, form: String) {
+        // One that is too long would push out all others, and itself.
+        if form.len() > PASSING_BYTES || self.lasting.contains(&form) || self.passing.contains(&form) {
+            return;
+        }
+        self.passing_bytes += form.len();
+        self.passing.push_back(form);
+        while self.passing.len() > PASSING || self.passing_bytes > PASSING_BYTES {
+            let Some(oldest) = self.passing.pop_front() else { break };
+            self.passing_bytes -= oldest.len();
+        }
+    }
 }
 
 impl fmt::Debug for Redactor {
@@ -59,25 +77,20 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// The ways in which a secret may stand in a text, without backslashes: how many there are depends on how often it was
-/// escaped, a text in JSON in an error that is quoted …
-fn forms(secret: &str) -> Vec<String> {
-    let mut forms = Vec::new();
-    // Standard error comes line by line.
+/// A secret, and each of its lines: standard error comes line by line.
+fn texts(secret: &str) -> impl Iterator<Item = &str> {
     let lines = secret.lines().map(str::trim).filter(|line| line.len() < secret.len());
-    for text in std::iter::once(secret).chain(lines) {
-        let json = Value::from(text).to_string();
-        let json = &json[1..json.len() - 1];
-        for form in
-            [text.to_owned(), escape(text.as_bytes()), json.to_owned(), ascii(json), percent_encoded(text)]
-        {
-            let form = form.replace('\\', "");
-            if form.len() >= SHORTEST && !forms.contains(&form) {
-                forms.push(form);
-            }
-        }
-    }
-    forms
+    std::iter::once(secret).chain(lines).filter(|text| text.len() >= SHORTEST)
+}
+
+/// The ways in which a text may stand in another, without backslashes: how many there are depends on how often it was
+/// escaped, a text in JSON in an error that is quoted …
+fn forms(text: &str) -> impl Iterator<Item = String> {
+    let json = Value::from(text).to_string();
+    let json = &json[1..json.len() - 1];
+    let forms =
+        [text.to_owned(), escape(text.as_bytes()), json.to_owned(), ascii(json), percent_encoded(text)];
+    forms.into_iter().map(|form| form.replace('\\', "")).filter(|form| form.len() >= SHORTEST)
 }
 
 /// A text without its backslashes, and where each byte of it stood.
@@ -156,46 +169,34 @@ impl Redactor {
 
     /// From here on, this is not shown.
     pub(crate) fn hide(&self, secret: &str) {
+        self.learn(texts(secret), Lasts::Always);
+    }
+
+    fn learn<'a>(&self, texts: impl Iterator<Item = &'a str>, lasts: Lasts) {
+        let forms = texts.take(TEXTS).flat_map(forms);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for form in forms(secret) {
-            if !known.lasting.contains(&form) {
-                known.lasting.push(form);
-            }
+        match lasts {
+            Lasts::Always => known.lasting.extend(forms),
+            Lasts::AWhile => forms.for_each(|form| known.pass(form)),
         }
     }
 
-    /// From here on and for a while, this is not shown: it is in the params of a call.
-    fn hide_for_a_while(&self, secret: &str) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for form in forms(secret) {
-            if known.lasting.contains(&form) || known.passing.contains(&form) {
-                continue;
-            }
-            known.passing_bytes += form.len();
-            known.passing.push_back(form);
-            while known.passing.len() > PASSING || known.passing_bytes > PASSING_BYTES {
-                let Some(oldest) = known.passing.pop_front() else { break };
-                known.passing_bytes -= oldest.len();
-            }
-        }
-    }
-
-    /// Learns what a part of a value says, whatever it is.
-    pub(crate) fn hide_value(&self, value: &Value, lasts: Lasts) {
-        let hide = |text: &str| match lasts {
-            Lasts::Always => self.hide(text),
-            Lasts::AWhile => self.hide_for_a_while(text),
-        };
-        let mut rest = vec![value];
-        while let Some(value) = rest.pop() {
+    /// Learns what these parts of one value say, whatever they are.
+    pub(crate) fn hide_values<'a>(&self, parts: impl Iterator<Item = &'a Value>, lasts: Lasts) {
+        let mut found = Vec::new();
+        let mut rest: Vec<&Value> = parts.collect();
+        while let Some(value) = rest.pop()
+            && found.len() < TEXTS
+        {
             match value {
-                Value::String(text) => hide(text),
-                Value::Number(number) => hide(&number.to_string()),
+                Value::String(text) if text.len() >= SHORTEST => found.push(Cow::Borrowed(text.as_str())),
+                Value::Number(number) => found.push(Cow::Owned(number.to_string())),
                 Value::Array(items) => rest.extend(items),
                 Value::Object(members) => rest.extend(members.values()),
-                Value::Null | Value::Bool(_) => {}
+                Value::String(_) | Value::Null | Value::Bool(_) => {}
             }
         }
+        self.learn(found.iter().flat_map(|text| texts(text)), lasts);
     }
 
     /// The text, without the secrets.
@@ -219,7 +220,8 @@ impl Redactor {
                 Cut::After => plain.bytes.ends_with(&secret[..*length]),
                 Cut::Before => plain.bytes.starts_with(&secret[secret.len() - length..]),
             };
-            longest = longest.max((SHORTEST..secret.len()).rev().find(is_there).unwrap_or_default());
+            let most = secret.len().min(plain.bytes.len() + 1);
+            longest = longest.max((SHORTEST..most).rev().find(is_there).unwrap_or_default());
         }
         if longest == 0 {
             return text;
@@ -438,6 +440,10 @@ mod tests {
         redactor
     }
 
+    fn hide_value(redactor: &Redactor, value: &Value, lasts: Lasts) {
+        redactor.hide_values(std::iter::once(value), lasts);
+    }
+
     #[test]
     fn what_is_shown_has_no_secret_in_any_form() {
         let redactor = knows(&["a\"b\u{202e}c", "hunter2", "hunter22", "no"]);
@@ -503,16 +509,35 @@ mod tests {
     fn secrets_of_calls_are_forgotten_in_their_order_and_others_never() {
         let redactor = knows(&["lasting"]);
         for number in 0..10_000 {
-            redactor.hide_value(&json!({"a": [format!("passing{number}")]}), Lasts::AWhile);
+            hide_value(&redactor, &json!({"a": [format!("passing{number}")]}), Lasts::AWhile);
         }
         let known = redactor.known().passing.len();
         assert!(known <= PASSING, "{known}");
-        redactor.hide_value(&json!("x".repeat(PASSING_BYTES)), Lasts::AWhile);
+        hide_value(&redactor, &json!("x".repeat(PASSING_BYTES)), Lasts::AWhile);
         assert_eq!(redactor.redact("lasting passing9999".into()), "[secret] passing9999");
-        redactor.hide_value(&json!(123_456), Lasts::AWhile);
+        hide_value(&redactor, &json!(123_456), Lasts::AWhile);
         assert_eq!(redactor.value(json!([123_456, 12])), json!([HIDDEN, 12]));
         let fork = redactor.fork();
         assert_eq!(fork.redact("lasting 123456".into()), "[secret] 123456");
+    }
+
+    #[test]
+    fn of_one_value_so_many_texts_are_secrets_and_no_more() {
+        let lines: String = (0..50_000).map(|number| format!("line {number:07}\n")).collect();
+        let texts: Vec<String> = lines.lines().map(str::to_owned).collect();
+        for value in [json!(lines), json!(texts)] {
+            for (lasts, most) in [(Lasts::Always, TEXTS), (Lasts::AWhile, PASSING)] {
+                let redactor = Redactor::default();
+                hide_value(&redactor, &value, lasts);
+                let known = redactor.known().all().count();
+                assert!(known <= 5 * most, "{known} {lasts:?}");
+            }
+        }
+        // The first text is all of them.
+        let redactor = knows(&[&lines]);
+        let (last, next) = (TEXTS - 2, TEXTS - 1);
+        let text = format!("line {last:07}, line {next:07}");
+        assert_eq!(redactor.redact(text), format!("{HIDDEN}, line {next:07}"));
     }
 
     #[test]

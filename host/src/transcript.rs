@@ -58,21 +58,15 @@ impl Censor {
     /// What is secret in a config is not to be shown from here on.
     pub(crate) fn learn_config(&self, config: &Value) {
         let Some(schemas) = self.schemas.get() else { return };
-        for place in schemas.hidden_config(config) {
-            if let Some(part) = config.pointer(&place) {
-                self.redactor.hide_value(part, Lasts::Always);
-            }
-        }
+        let places = schemas.hidden_config(config);
+        self.redactor.hide_values(places.iter().filter_map(|place| config.pointer(place)), Lasts::Always);
     }
 
     /// What is secret in what a method is given is not to be shown for a while.
     pub(crate) fn learn(&self, method: &str, part: Part, value: &Value) {
         let Some(schemas) = self.schemas.get() else { return };
-        for place in schemas.hidden(method, part, value) {
-            if let Some(part) = value.pointer(&place) {
-                self.redactor.hide_value(part, Lasts::AWhile);
-            }
-        }
+        let places = schemas.hidden(method, part, value);
+        self.redactor.hide_values(places.iter().filter_map(|place| value.pointer(place)), Lasts::AWhile);
     }
 
     /// The line as it is shown.
