@@ -11,8 +11,11 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
+use aho_corasick::Anchored;
+use aho_corasick::automaton::Automaton as _;
+use aho_corasick::nfa::noncontiguous::NFA;
 use plugline_protocol::lifecycle::messages::{Log, Progress};
 use plugline_protocol::lifecycle::{HandshakeFault, Identity};
 use plugline_protocol::peer::{CallError, CloseReason, HandshakeError, Violation};
@@ -36,6 +39,9 @@ const PASSING_BYTES: usize = 1024 * 1024;
 /// who calls it is not to spend their time on millions.
 const TEXTS: usize = 4096;
 
+/// So many bytes of what is known are looked for at once; more would take too much memory.
+const FINDER_BYTES: usize = 2 * PASSING_BYTES;
+
 /// Takes secrets out of what is shown. Clones know the same.
 #[derive(Clone, Default)]
 pub(crate) struct Redactor {
@@ -44,6 +50,8 @@ pub(crate) struct Redactor {
 
 #[derive(Clone, Default)]
 struct Known {
+    /// Finds all of them; made when somebody looks.
+    finder: OnceLock<Arc<Finder>>,
     /// As long as the plugin runs.
     lasting: HashSet<String>,
     /// Those of calls, in the order in which they came.
@@ -56,11 +64,15 @@ impl Known {
         self.lasting.iter().chain(&self.passing).map(String::as_str)
     }
 
-    /// Takes a form of what is in the params of a call.
-    fn pass(&mut self, form: String) {
+    fn finder(&self) -> &Finder {
+        self.finder.get_or_init(|| Arc::new(Finder::new(self.all())))
+    }
+
+    /// Takes a form of what is in the params of a call; says whether it was not there.
+    fn pass(&mut self, form: String) -> bool {
         // One that is too long would push out all others, and itself.
         if form.len() > PASSING_BYTES || self.lasting.contains(&form) || self.passing.contains(&form) {
-            return;
+            return false;
         }
         self.passing_bytes += form.len();
         self.passing.push_back(form);
@@ -68,6 +80,7 @@ impl Known {
             let Some(oldest) = self.passing.pop_front() else { break };
             self.passing_bytes -= oldest.len();
         }
+        true
     }
 }
 
@@ -91,6 +104,61 @@ fn forms(text: &str) -> impl Iterator<Item = String> {
     let forms =
         [text.to_owned(), escape(text.as_bytes()), json.to_owned(), ascii(json), percent_encoded(text)];
     forms.into_iter().map(|form| form.replace('\\', "")).filter(|form| form.len() >= SHORTEST)
+}
+
+/// Finds what is known in a text, in one pass over it: of a text that is as long as a message may be, a pass for each of a
+/// thousand would take longer than any call has.
+struct Finder {
+    known: NFA,
+    /// What is beyond [`FINDER_BYTES`].
+    others: Vec<String>,
+}
+
+impl Finder {
+    fn new<'a>(known: impl Iterator<Item = &'a str>) -> Self {
+        let mut bytes = 0;
+        let (known, others): (Vec<&str>, Vec<&str>) = known.partition(|form| {
+            bytes += form.len();
+            bytes <= FINDER_BYTES
+        });
+        // What is found is told by the text alone, and no state is for a start alone.
+        let known = NFA::builder().prefilter(false).dense_depth(1).build(known);
+        let others = others.into_iter().map(str::to_owned).collect();
+        Self { known: known.expect("there are fewer states than numbers for them"), others }
+    }
+
+    /// Where they are, in order; what overlaps is one place.
+    fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let mut found: Vec<Range<usize>> = Vec::new();
+        let mut state = self.known.start_state(Anchored::No).expect("a start anywhere is always there");
+        for (at, byte) in text.iter().enumerate() {
+            state = self.known.next_state(Anchored::No, state, *byte);
+            if self.known.is_match(state) {
+                // Of those that end here the first is the longest.
+                let length = self.known.pattern_len(self.known.match_pattern(state, 0));
+                add(&mut found, at + 1 - length..at + 1);
+            }
+        }
+        if !self.others.is_empty() {
+            for other in &self.others {
+                found.extend(memchr::memmem::find_iter(text, other).map(|at| at..at + other.len()));
+            }
+            found.sort_by_key(|place| (place.start, place.end));
+            found = found.into_iter().fold(Vec::new(), |mut found, place| {
+                add(&mut found, place);
+                found
+            });
+        }
+        found
+    }
+}
+
+/// Adds a place to others in order, of which those that it overlaps with are the last.
+fn add(found: &mut Vec<Range<usize>>, mut place: Range<usize>) {
+    while let Some(last) = found.pop_if(|last| place.start < last.end) {
+        place = place.start.min(last.start)..place.end.max(last.end);
+    }
+    found.push(place);
 }
 
 /// A text without its backslashes, and where each byte of it stood.
@@ -175,9 +243,14 @@ impl Redactor {
     fn learn<'a>(&self, texts: impl Iterator<Item = &'a str>, lasts: Lasts) {
         let forms = texts.take(TEXTS).flat_map(forms);
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        match lasts {
-            Lasts::Always => known.lasting.extend(forms),
-            Lasts::AWhile => forms.for_each(|form| known.pass(form)),
+        for form in forms {
+            let is_news = match lasts {
+                Lasts::Always => known.lasting.insert(form),
+                Lasts::AWhile => known.pass(form),
+            };
+            if is_news {
+                known.finder.take();
+            }
         }
     }
 
@@ -248,23 +321,16 @@ impl Redactor {
             return Cow::Borrowed(text);
         }
         let plain = Plain::of(text);
-        let mut found: Vec<Range<usize>> = Vec::new();
-        for secret in known.all() {
-            let at = memchr::memmem::find_iter(&plain.bytes, secret);
-            found.extend(at.map(|at| plain.place(text, at..at + secret.len())));
-        }
+        let found = known.finder().find(&plain.bytes);
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
-        found.sort_by_key(|place| place.start);
         let (mut clean, mut end) = (Vec::with_capacity(text.len()), 0);
-        for place in found {
-            // One secret may be part of another, or overlap with it.
-            if place.start >= end {
-                clean.extend_from_slice(&text[end..place.start]);
-                clean.extend_from_slice(HIDDEN.as_bytes());
-            }
-            end = end.max(place.end);
+        for part in found {
+            let place = plain.place(text, part);
+            clean.extend_from_slice(&text[end..place.start.max(end)]);
+            clean.extend_from_slice(HIDDEN.as_bytes());
+            end = place.end;
         }
         clean.extend_from_slice(&text[end..]);
         Cow::Owned(clean)
@@ -430,6 +496,8 @@ pub(crate) enum Lasts {
 #[cfg(test)]
 mod tests {
     use plugline_protocol::wire::error;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -538,6 +606,35 @@ mod tests {
         let (last, next) = (TEXTS - 2, TEXTS - 1);
         let text = format!("line {last:07}, line {next:07}");
         assert_eq!(redactor.redact(text), format!("{HIDDEN}, line {next:07}"));
+    }
+
+    proptest! {
+        #[test]
+        fn all_that_is_known_is_found_and_nothing_else(
+            known in vec("[ab]{4,6}|[abc]{4,12}", 0..8),
+            text in "[abc]{0,40}",
+        ) {
+            let found = Finder::new(known.iter().map(String::as_str)).find(text.as_bytes());
+            let is_hidden = |at: usize| {
+                let within = |form: &String| {
+                    (0..text.len()).any(|from| text[from..].starts_with(form) && (from..from + form.len()).contains(&at))
+                };
+                known.iter().any(within)
+            };
+            for at in 0..text.len() {
+                prop_assert_eq!(found.iter().any(|place| place.contains(&at)), is_hidden(at), "{} of {:?}", at, &text);
+            }
+            for pair in found.windows(2) {
+                prop_assert!(pair[0].end <= pair[1].start);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_looked_for_with_the_others_is_found_all_the_same() {
+        let long = "x".repeat(FINDER_BYTES) + "y";
+        let redactor = knows(&["hunter2", &long]);
+        assert_eq!(redactor.redact(format!("hunter2 {long} hunter2")), "[secret] [secret] [secret]");
     }
 
     #[test]
