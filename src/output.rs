@@ -190,7 +190,7 @@ pub(crate) fn event(event: &Event) {
         }
         EventKind::Leftover(why) => {
             warning(&format!(
-                "the plugin's temporary directory is left: {why}; a later start in a sandbox removes it"
+                "the plugin's temporary directory is left: {why}; what is left then, a later host removes"
             ));
         }
         EventKind::Unhealthy { method } => warning(&format!("the plugin does not answer {method} even now")),

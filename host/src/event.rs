@@ -87,7 +87,7 @@ pub enum EventKind {
         why: String,
     },
     /// The temporary directory of a plugin in a sandbox could not be removed at its end, or not within a second, and why.
-    /// What is left, a later host removes.
+    /// It is gone on with while this host lives; what is left then, a later one removes.
     Leftover(String),
     /// The process is gone and reaped.
     Exited {

@@ -561,7 +561,7 @@ impl Launch {
             }
             match &shown {
                 Some(shown) => shown(direction, &censor.line(direction, line)),
-                None if learns => drop(censor.line(direction, line)),
+                None if learns => censor.overhear(direction, line),
                 None => {}
             }
         }))

@@ -11,11 +11,8 @@ use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use aho_corasick::Anchored;
-use aho_corasick::automaton::Automaton as _;
-use aho_corasick::nfa::noncontiguous::NFA;
 use plugline_protocol::lifecycle::messages::{Log, Progress};
 use plugline_protocol::lifecycle::{HandshakeFault, Identity};
 use plugline_protocol::peer::{CallError, CloseReason, HandshakeError, Violation};
@@ -37,10 +34,12 @@ const PASSING_BYTES: usize = 1024 * 1024;
 
 /// Of the secrets of one value, so many texts and lines of texts are known: a plugin says by its manifest what is secret, and
 /// who calls it is not to spend their time on millions.
-const TEXTS: usize = 4096;
-
-/// So many bytes of what is known are looked for at once; more would take too much memory.
-const FINDER_BYTES: usize = 2 * PASSING_BYTES;
+const TEXTS: usize = 1024;
+/// So many bytes are looked at for what is known, a byte as often as there are forms: some hundredths of a second. What would
+/// take more is hidden as a whole.
+const LOOKED_AT: usize = 256 * 1024 * 1024;
+/// What a text costs beside its own bytes.
+const EACH_TEXT: usize = 256;
 
 /// Takes secrets out of what is shown. Clones know the same.
 #[derive(Clone, Default)]
@@ -50,8 +49,6 @@ pub(crate) struct Redactor {
 
 #[derive(Clone, Default)]
 struct Known {
-    /// Finds all of them; made when somebody looks.
-    finder: OnceLock<Arc<Finder>>,
     /// As long as the plugin runs.
     lasting: HashSet<String>,
     /// Those of calls, in the order in which they came.
@@ -64,15 +61,17 @@ impl Known {
         self.lasting.iter().chain(&self.passing).map(String::as_str)
     }
 
-    fn finder(&self) -> &Finder {
-        self.finder.get_or_init(|| Arc::new(Finder::new(self.all())))
+    /// Whether it would take too long to look for all of them in so many texts, of so many bytes together.
+    fn are_too_many(&self, texts: usize, bytes: usize) -> bool {
+        let forms = self.lasting.len() + self.passing.len();
+        forms.saturating_mul(bytes.saturating_add(texts.saturating_mul(EACH_TEXT))) > LOOKED_AT
     }
 
-    /// Takes a form of what is in the params of a call; says whether it was not there.
-    fn pass(&mut self, form: String) -> bool {
+    /// Takes a form of what is in the params of a call.
+    fn pass(&mut self, form: String) {
         // One that is too long would push out all others, and itself.
         if form.len() > PASSING_BYTES || self.lasting.contains(&form) || self.passing.contains(&form) {
-            return false;
+            return;
         }
         self.passing_bytes += form.len();
         self.passing.push_back(form);
@@ -80,7 +79,6 @@ impl Known {
             let Some(oldest) = self.passing.pop_front() else { break };
             self.passing_bytes -= oldest.len();
         }
-        true
     }
 }
 
@@ -90,10 +88,9 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// A secret, and each of its lines: standard error comes line by line.
-fn texts(secret: &str) -> impl Iterator<Item = &str> {
-    let lines = secret.lines().map(str::trim).filter(|line| line.len() < secret.len());
-    std::iter::once(secret).chain(lines).filter(|text| text.len() >= SHORTEST)
+/// The lines of a secret: standard error comes line by line.
+fn lines(secret: &str) -> impl Iterator<Item = &str> {
+    secret.lines().map(str::trim).filter(|line| (SHORTEST..secret.len()).contains(&line.len()))
 }
 
 /// The ways in which a text may stand in another, without backslashes: how many there are depends on how often it was
@@ -106,59 +103,50 @@ fn forms(text: &str) -> impl Iterator<Item = String> {
     forms.into_iter().map(|form| form.replace('\\', "")).filter(|form| form.len() >= SHORTEST)
 }
 
-/// Finds what is known in a text, in one pass over it: of a text that is as long as a message may be, a pass for each of a
-/// thousand would take longer than any call has.
-struct Finder {
-    known: NFA,
-    /// What is beyond [`FINDER_BYTES`].
-    others: Vec<String>,
+/// How many texts there are in a value, names and numbers included, and how many bytes they have together.
+fn weight(value: &Value) -> (usize, usize) {
+    let (mut texts, mut bytes) = (0, 0);
+    let mut rest = vec![value];
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::String(text) => bytes += text.len(),
+            Value::Array(items) => rest.extend(items),
+            Value::Object(members) => {
+                texts += members.len();
+                bytes += members.keys().map(String::len).sum::<usize>();
+                rest.extend(members.values());
+            }
+            // As texts they are short.
+            Value::Number(_) => {}
+            Value::Null | Value::Bool(_) => continue,
+        }
+        texts += 1;
+    }
+    (texts, bytes)
 }
 
-impl Finder {
-    fn new<'a>(known: impl Iterator<Item = &'a str>) -> Self {
-        let mut bytes = 0;
-        let (known, others): (Vec<&str>, Vec<&str>) = known.partition(|form| {
-            bytes += form.len();
-            bytes <= FINDER_BYTES
-        });
-        // What is found is told by the text alone, and no state is for a start alone.
-        let known = NFA::builder().prefilter(false).dense_depth(1).build(known);
-        let others = others.into_iter().map(str::to_owned).collect();
-        Self { known: known.expect("there are fewer states than numbers for them"), others }
-    }
-
-    /// Where they are, in order; what overlaps is one place.
-    fn find(&self, text: &[u8]) -> Vec<Range<usize>> {
-        let mut found: Vec<Range<usize>> = Vec::new();
-        let mut state = self.known.start_state(Anchored::No).expect("a start anywhere is always there");
-        for (at, byte) in text.iter().enumerate() {
-            state = self.known.next_state(Anchored::No, state, *byte);
-            if self.known.is_match(state) {
-                // Of those that end here the first is the longest.
-                let length = self.known.pattern_len(self.known.match_pattern(state, 0));
-                add(&mut found, at + 1 - length..at + 1);
-            }
+/// How many bytes at the end of a text are the beginning of another, in time that grows as they do (Knuth, Morris and Pratt).
+fn overlap(text: &[u8], other: &[u8]) -> usize {
+    let length = text.len().min(other.len());
+    let (text, other) = (&text[text.len() - length..], &other[..length]);
+    // Of each beginning of the other, how much of its end is its beginning again.
+    let mut again = vec![0; length];
+    let mut matched = 0;
+    for at in 1..length {
+        while matched > 0 && other[at] != other[matched] {
+            matched = again[matched - 1];
         }
-        if !self.others.is_empty() {
-            for other in &self.others {
-                found.extend(memchr::memmem::find_iter(text, other).map(|at| at..at + other.len()));
-            }
-            found.sort_by_key(|place| (place.start, place.end));
-            found = found.into_iter().fold(Vec::new(), |mut found, place| {
-                add(&mut found, place);
-                found
-            });
+        matched += usize::from(other[at] == other[matched]);
+        again[at] = matched;
+    }
+    matched = 0;
+    for byte in text {
+        while matched > 0 && *byte != other[matched] {
+            matched = again[matched - 1];
         }
-        found
+        matched += usize::from(*byte == other[matched]);
     }
-}
-
-/// Adds a place to others in order, of which those that it overlaps with are the last.
-fn add(found: &mut Vec<Range<usize>>, mut place: Range<usize>) {
-    while let Some(last) = found.pop_if(|last| place.start < last.end) {
-        place = place.start.min(last.start)..place.end.max(last.end);
-    }
-    found.push(place);
+    matched
 }
 
 /// A text without its backslashes, and where each byte of it stood.
@@ -237,39 +225,40 @@ impl Redactor {
 
     /// From here on, this is not shown.
     pub(crate) fn hide(&self, secret: &str) {
-        self.learn(texts(secret), Lasts::Always);
+        self.learn(std::iter::once(secret).chain(lines(secret)), Lasts::Always);
     }
 
+    /// Learns the first of these texts.
     fn learn<'a>(&self, texts: impl Iterator<Item = &'a str>, lasts: Lasts) {
-        let forms = texts.take(TEXTS).flat_map(forms);
+        let texts: Vec<&str> = texts.take(TEXTS).collect();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        for form in forms {
-            let is_news = match lasts {
-                Lasts::Always => known.lasting.insert(form),
-                Lasts::AWhile => known.pass(form),
-            };
-            if is_news {
-                known.finder.take();
-            }
+        match lasts {
+            Lasts::Always => known.lasting.extend(texts.into_iter().flat_map(forms)),
+            // Those that come last are kept longest.
+            Lasts::AWhile => texts.into_iter().rev().flat_map(forms).for_each(|form| known.pass(form)),
         }
     }
 
     /// Learns what these parts of one value say, whatever they are.
     pub(crate) fn hide_values<'a>(&self, parts: impl Iterator<Item = &'a Value>, lasts: Lasts) {
-        let mut found = Vec::new();
-        let mut rest: Vec<&Value> = parts.collect();
-        while let Some(value) = rest.pop()
+        let mut found: Vec<Cow<'a, str>> = Vec::new();
+        let mut rest: VecDeque<&Value> = parts.collect();
+        while let Some(value) = rest.pop_front()
             && found.len() < TEXTS
         {
             match value {
-                Value::String(text) if text.len() >= SHORTEST => found.push(Cow::Borrowed(text.as_str())),
+                Value::String(text) => found.push(Cow::Borrowed(text)),
                 Value::Number(number) => found.push(Cow::Owned(number.to_string())),
                 Value::Array(items) => rest.extend(items),
                 Value::Object(members) => rest.extend(members.values()),
-                Value::String(_) | Value::Null | Value::Bool(_) => {}
+                Value::Null | Value::Bool(_) => {}
             }
+            found.pop_if(|text| text.len() < SHORTEST);
         }
-        self.learn(found.iter().flat_map(|text| texts(text)), lasts);
+        // A text of thousands of lines leaves room for those that are short.
+        found.sort_by_key(|text| text.len());
+        let wholes = found.iter().map(|text| &**text);
+        self.learn(wholes.clone().chain(wholes.flat_map(lines)), lasts);
     }
 
     /// The text, without the secrets.
@@ -287,15 +276,11 @@ impl Redactor {
         let body = text.trim_end_matches('…');
         let plain = Plain::of(body.as_bytes());
         let known = self.known();
-        let mut longest = 0;
-        for secret in known.all().map(str::as_bytes) {
-            let is_there = |length: &usize| match cut {
-                Cut::After => plain.bytes.ends_with(&secret[..*length]),
-                Cut::Before => plain.bytes.starts_with(&secret[secret.len() - length..]),
-            };
-            let most = secret.len().min(plain.bytes.len() + 1);
-            longest = longest.max((SHORTEST..most).rev().find(is_there).unwrap_or_default());
-        }
+        let longest = known.all().map(|secret| match cut {
+            Cut::After => overlap(&plain.bytes, secret.as_bytes()),
+            Cut::Before => overlap(secret.as_bytes(), &plain.bytes),
+        });
+        let longest = longest.filter(|length| *length >= SHORTEST).max().unwrap_or_default();
         if longest == 0 {
             return text;
         }
@@ -320,37 +305,58 @@ impl Redactor {
         if known.all().next().is_none() {
             return Cow::Borrowed(text);
         }
+        if known.are_too_many(1, text.len()) {
+            return Cow::Owned(HIDDEN.into());
+        }
         let plain = Plain::of(text);
-        let found = known.finder().find(&plain.bytes);
+        let mut found: Vec<Range<usize>> = Vec::new();
+        // Most texts are short, and no place for most secrets.
+        for secret in known.all().filter(|secret| secret.len() <= plain.bytes.len()) {
+            let at = memchr::memmem::find_iter(&plain.bytes, secret);
+            found.extend(at.map(|at| plain.place(text, at..at + secret.len())));
+        }
         if found.is_empty() {
             return Cow::Borrowed(text);
         }
+        found.sort_by_key(|place| place.start);
         let (mut clean, mut end) = (Vec::with_capacity(text.len()), 0);
-        for part in found {
-            let place = plain.place(text, part);
-            clean.extend_from_slice(&text[end..place.start.max(end)]);
-            clean.extend_from_slice(HIDDEN.as_bytes());
-            end = place.end;
+        for place in found {
+            // One secret may be part of another, or overlap with it.
+            if place.start >= end {
+                clean.extend_from_slice(&text[end..place.start]);
+                clean.extend_from_slice(HIDDEN.as_bytes());
+            }
+            end = end.max(place.end);
         }
         clean.extend_from_slice(&text[end..]);
         Cow::Owned(clean)
     }
 
     pub(crate) fn value(&self, value: Value) -> Value {
+        let (texts, bytes) = weight(&value);
+        if self.known().are_too_many(texts, bytes) { HIDDEN.into() } else { self.clean(value) }
+    }
+
+    fn members(&self, members: Map<String, Value>) -> Map<String, Value> {
+        match self.value(Value::Object(members)) {
+            Value::Object(members) => members,
+            hidden => Map::from_iter([("hidden".to_owned(), hidden)]),
+        }
+    }
+
+    fn clean(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.redact(text)),
             Value::Number(number) => {
                 let text = number.to_string();
                 if self.redact(text.clone()) == text { Value::Number(number) } else { HIDDEN.into() }
             }
-            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
-            Value::Object(members) => Value::Object(self.members(members)),
+            Value::Array(items) => items.into_iter().map(|item| self.clean(item)).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, value)| (self.redact(name), self.clean(value))).collect()
+            }
             other => other,
         }
-    }
-
-    fn members(&self, members: Map<String, Value>) -> Map<String, Value> {
-        members.into_iter().map(|(name, value)| (self.redact(name), self.value(value))).collect()
     }
 
     pub(crate) fn progress(&self, mut report: Progress) -> Progress {
@@ -496,7 +502,6 @@ pub(crate) enum Lasts {
 #[cfg(test)]
 mod tests {
     use plugline_protocol::wire::error;
-    use proptest::collection::vec;
     use proptest::prelude::*;
     use serde_json::json;
 
@@ -594,12 +599,10 @@ mod tests {
         let lines: String = (0..50_000).map(|number| format!("line {number:07}\n")).collect();
         let texts: Vec<String> = lines.lines().map(str::to_owned).collect();
         for value in [json!(lines), json!(texts)] {
-            for (lasts, most) in [(Lasts::Always, TEXTS), (Lasts::AWhile, PASSING)] {
-                let redactor = Redactor::default();
-                hide_value(&redactor, &value, lasts);
-                let known = redactor.known().all().count();
-                assert!(known <= 5 * most, "{known} {lasts:?}");
-            }
+            let redactor = Redactor::default();
+            hide_value(&redactor, &value, Lasts::Always);
+            let known = redactor.known().lasting.len();
+            assert!((TEXTS..=5 * TEXTS).contains(&known), "{known}");
         }
         // The first text is all of them.
         let redactor = knows(&[&lines]);
@@ -608,33 +611,39 @@ mod tests {
         assert_eq!(redactor.redact(text), format!("{HIDDEN}, line {next:07}"));
     }
 
-    proptest! {
-        #[test]
-        fn all_that_is_known_is_found_and_nothing_else(
-            known in vec("[ab]{4,6}|[abc]{4,12}", 0..8),
-            text in "[abc]{0,40}",
-        ) {
-            let found = Finder::new(known.iter().map(String::as_str)).find(text.as_bytes());
-            let is_hidden = |at: usize| {
-                let within = |form: &String| {
-                    (0..text.len()).any(|from| text[from..].starts_with(form) && (from..from + form.len()).contains(&at))
-                };
-                known.iter().any(within)
-            };
-            for at in 0..text.len() {
-                prop_assert_eq!(found.iter().any(|place| place.contains(&at)), is_hidden(at), "{} of {:?}", at, &text);
-            }
-            for pair in found.windows(2) {
-                prop_assert!(pair[0].end <= pair[1].start);
-            }
+    #[test]
+    fn a_long_secret_leaves_room_for_a_short_one() {
+        let lines: String = (0..5000).map(|number| format!("line {number:07}\n")).collect();
+        for lasts in [Lasts::Always, Lasts::AWhile] {
+            let redactor = Redactor::default();
+            hide_value(&redactor, &json!({"password": "hunter2", "bundle": lines, "zone": "area51"}), lasts);
+            assert_eq!(redactor.redact("hunter2 area51".into()), "[secret] [secret]", "{lasts:?}");
         }
     }
 
     #[test]
-    fn what_is_too_long_to_be_looked_for_with_the_others_is_found_all_the_same() {
-        let long = "x".repeat(FINDER_BYTES) + "y";
-        let redactor = knows(&["hunter2", &long]);
-        assert_eq!(redactor.redact(format!("hunter2 {long} hunter2")), "[secret] [secret] [secret]");
+    fn what_would_take_too_long_to_look_at_is_hidden_as_a_whole() {
+        let redactor = knows(&["hunter2"]);
+        let forms = redactor.known().lasting.len();
+        let most = LOOKED_AT / forms - EACH_TEXT;
+        assert_eq!(redactor.redact("x".repeat(most)).len(), most);
+        assert_eq!(redactor.redact("x".repeat(most + 1)), HIDDEN);
+        let items = LOOKED_AT / forms / EACH_TEXT;
+        assert_ne!(redactor.value(json!(vec![(); items])), json!(HIDDEN));
+        assert_eq!(redactor.value(json!(vec![1; items])), json!(HIDDEN));
+        let many: Vec<String> = (0..TEXTS).map(|number| format!("secret {number}")).collect();
+        hide_value(&redactor, &json!(many), Lasts::Always);
+        assert_eq!(redactor.value(json!(vec!["x"; 1000])), json!(HIDDEN));
+        assert_eq!(redactor.value(json!(["x", "secret 7"])), json!(["x", HIDDEN]));
+    }
+
+    proptest! {
+        #[test]
+        fn an_overlap_is_the_longest(text in "[ab]{0,20}", other in "[ab]{0,20}") {
+            let (text, other) = (text.as_bytes(), other.as_bytes());
+            let longest = (0..=other.len()).rev().find(|length| text.ends_with(&other[..*length]));
+            prop_assert_eq!(overlap(text, other), longest.expect("nothing is there"));
+        }
     }
 
     #[test]

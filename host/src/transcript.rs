@@ -69,6 +69,11 @@ impl Censor {
         self.redactor.hide_values(places.iter().filter_map(|place| value.pointer(place)), Lasts::AWhile);
     }
 
+    /// Learns from a line that nobody is shown.
+    pub(crate) fn overhear(&self, direction: Direction, line: &[u8]) {
+        drop(self.by_schema(direction, line));
+    }
+
     /// The line as it is shown.
     pub(crate) fn line<'a>(&self, direction: Direction, line: &'a [u8]) -> Cow<'a, [u8]> {
         let by_schema = self.by_schema(direction, line);

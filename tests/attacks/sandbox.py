@@ -156,6 +156,14 @@ def writes_outside(arena: Arena) -> str:
 
 
 @trial
+def block_size(path: str) -> int:
+    with open(path, "rb") as file:
+        size = bytearray(4)
+        fcntl.ioctl(file, 2, size)  # FIGETBSZ, which every file system knows
+    return int.from_bytes(size, sys.byteorder)
+
+
+@trial
 def set_flags(path: str) -> str:
     get, put, no_access_time = 0x80086601, 0x40086602, 0x80  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_NOATIME_FL
     with open(path, "rb") as file:
@@ -173,7 +181,10 @@ def changes_attributes(arena: Arena) -> str:
     file.write_text("a file of the plugin's user")
     if os.geteuid() == 0 and OF_THE_SYSTEM.exists():
         os.chown(file, 65534, 65534)
-    told = is_denied(arena, sandboxed(arena, "set_flags", file, options=("--sandbox-read", str(file))), "ENOTTY")
+    told = ""
+    for what in ("block_size", "set_flags"):
+        told = is_denied(arena, sandboxed(arena, what, file, options=("--sandbox-read", str(file))), "ENOTTY")
+    arena.bites("without a sandbox the file system answers", free(arena, "block_size", file).get("done", 0) > 0)
     outcome = free(arena, "set_flags", file)
     arena.bites(
         "without a sandbox it sets them, if there are any here",

@@ -182,19 +182,14 @@ impl Process {
                 // A panic there was reported by the panic hook.
                 let _panicked = drain.join();
                 drop(guard);
-                let rest = held?.settle(Some(Instant::now() + REMOVAL)).unwrap_or_else(|fault| {
-                    settles.leftover.get_or_init(|| fault.to_string());
-                    None
-                })?;
-                settles
-                    .leftover
-                    .get_or_init(|| "there are so many files that it takes longer to remove".into());
-                Some(rest)
+                let why = match held.map(|held| held.settle(Instant::now() + REMOVAL)) {
+                    None | Some(Ok(true)) => return,
+                    Some(Ok(false)) => "so much is in it that it is still being removed".to_owned(),
+                    Some(Err(fault)) => fault.to_string(),
+                };
+                settles.leftover.get_or_init(|| why);
             };
-            if let Some(rest) = reaped.reap(pid, child, settled, exited) {
-                // It was told that it is left. What is left at last, the next host sweeps.
-                let _swept_later = rest.settle(None);
-            }
+            reaped.reap(pid, child, settled, exited);
         })?;
         Ok(this)
     }
@@ -203,15 +198,9 @@ impl Process {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the leader to end, kills what is left of its group while the id is still its own, and
-    /// only then reaps it. What `settled` has not done by then is given back.
-    fn reap<R>(
-        &self,
-        pid: Pid,
-        child: Unwatched,
-        settled: impl FnOnce() -> R,
-        exited: impl FnOnce(Exit),
-    ) -> R {
+    /// Waits for the leader to end, kills what is left of its group while the id is still its own, and only
+    /// then reaps it.
+    fn reap(&self, pid: Pid, child: Unwatched, settled: impl FnOnce(), exited: impl FnOnce(Exit)) {
         wait_for_end(pid);
         let status = loop {
             match waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
@@ -227,7 +216,7 @@ impl Process {
         };
         self.signal(Signal::Kill);
         self.ended.raise();
-        let rest = settled();
+        settled();
         let mut state = self.lock();
         if let Some(mut child) = child.watched() {
             // Fails where somebody else reaped it between the two waits.
@@ -237,8 +226,6 @@ impl Process {
         // Before those who wait for it go on.
         exited(exit);
         self.changed.notify_all();
-        drop(state);
-        rest
     }
 
     /// One that somebody else started; `told` is called once, when it is let go.

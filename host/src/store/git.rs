@@ -1,9 +1,11 @@
 //! Fetching from git, by the program of that name: one commit, without its history, and without a working tree. What is
 //! in it comes as an archive and is unpacked as any other.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,11 +83,14 @@ impl Running {
     }
 }
 
-/// How many bytes git has fetched into that repository.
+/// How many bytes git has fetched into that repository, its index of them included.
 fn fetched(repository: &Path) -> u64 {
     // Before the first byte there is no directory; and what it renames meanwhile is counted the next time.
     let Ok(entries) = std::fs::read_dir(repository.join("objects/pack")) else { return 0 };
-    entries.flatten().filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    let files = entries.flatten().filter_map(|entry| entry.metadata().ok());
+    // A file may be there by two names while it gets another.
+    let sizes: HashMap<u64, u64> = files.map(|file| (file.ino(), file.len())).collect();
+    sizes.values().sum()
 }
 
 impl<'a> Repository<'a> {

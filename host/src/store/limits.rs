@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PackageLimits {
-    /// An archive, as it is fetched; bytes. 512 MiB.
+    /// An archive, or what git fetches, as it comes; bytes. 512 MiB.
     pub archive_bytes: u64,
     /// All files together, unpacked; bytes. 2 GiB.
     pub unpacked_bytes: u64,

@@ -127,9 +127,8 @@ impl Held {
         homes.into_iter().chain(self.path.clone().map(|path| ("PATH".into(), path))).collect()
     }
 
-    /// The process and its group are gone. Gives it back where what they left could not be removed by then.
-    pub(in crate::process) fn settle(self, until: Option<Instant>) -> io::Result<Option<Self>> {
-        let directory = self.directory.remove(until)?;
-        Ok(directory.map(|directory| Self { directory, ..self }))
+    /// The process and its group are gone. Says whether what they left is removed by then; if not, that goes on beside.
+    pub(in crate::process) fn settle(self, until: Instant) -> io::Result<bool> {
+        self.directory.remove(until)
     }
 }

@@ -42,7 +42,7 @@ impl Held {
         match self.0 {}
     }
 
-    pub(in crate::process) fn settle(self, _: Option<Instant>) -> io::Result<Option<Self>> {
+    pub(in crate::process) fn settle(self, _: Instant) -> io::Result<bool> {
         match self.0 {}
     }
 }

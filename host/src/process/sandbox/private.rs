@@ -1,17 +1,20 @@
 //! A plugin's own temporary directory, and its removal, whatever the plugin made of it.
 
+use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, chmod, flock, fstat, openat, renameat, stat, unlinkat,
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, chmod, fchmod, flock, fstat, openat, renameat, stat,
+    unlinkat,
 };
 use rustix::io::Errno;
 
@@ -24,6 +27,8 @@ const ROUNDS: usize = 1 << 20;
 /// How often a directory is emptied again, and after which time, where somebody still writes to it.
 const TRIES: usize = 100;
 const PAUSE: Duration = Duration::from_millis(10);
+/// So long is worked at one directory that was left over: somebody may go on filling one.
+const SWEEP: Duration = Duration::from_secs(10 * 60);
 
 /// A directory of one process. Whoever has it, has a lock on it: one without is left over from a host that was killed.
 #[derive(Debug)]
@@ -38,23 +43,17 @@ impl Drop for PrivateDirectory {
     fn drop(&mut self) {
         if !self.is_removed {
             // What is left is swept by a later host.
-            let _swept_later = self.try_remove(None);
+            let _swept_later = self.try_remove(Instant::now() + SWEEP);
         }
     }
 }
 
 impl PrivateDirectory {
-    /// Makes one, for that user. When the first is made, those that were left over begin to be removed: beside, as nobody
-    /// knows how much is in them.
+    /// Makes one, for that user. When the first is made, those that were left over begin to be removed.
     pub(super) fn new(user: Option<User>) -> io::Result<Self> {
         static SWEPT: Once = Once::new();
         let place = std::path::absolute(std::env::temp_dir())?;
-        SWEPT.call_once(|| {
-            let place = place.clone();
-            // Where there is no thread to be had, the next host sweeps.
-            let _not_swept =
-                std::thread::Builder::new().name("plugline-sweep".into()).spawn(move || sweep(&place));
-        });
+        SWEPT.call_once(|| sweep_beside(place.clone()));
         loop {
             let closed = fs::Permissions::from_mode(0o700);
             let path = tempfile::Builder::new().prefix(PREFIX).permissions(closed).tempdir_in(&place)?.keep();
@@ -80,17 +79,24 @@ impl PrivateDirectory {
         &self.path
     }
 
-    /// Removes it with all that is in it. Gives it back where that is not done by then.
-    pub(super) fn remove(mut self, until: Option<Instant>) -> io::Result<Option<Self>> {
+    /// Removes it with all that is in it; says whether that was done by then. If not, it is gone on with beside.
+    pub(super) fn remove(mut self, until: Instant) -> io::Result<bool> {
         self.is_removed = true;
-        if self.try_remove(until)? {
-            return Ok(None);
+        let is_done = self.try_remove(until)?;
+        let place = self.path.parent().map(Path::to_owned);
+        // With its lock: nobody has it any more.
+        drop(self);
+        if let Some(place) = place.filter(|_| !is_done) {
+            sweep_beside(place);
         }
-        self.is_removed = false;
-        Ok(Some(self))
+        Ok(is_done)
     }
 
-    fn try_remove(&self, until: Option<Instant>) -> io::Result<bool> {
+    fn try_remove(&self, until: Instant) -> io::Result<bool> {
+        // Who may write to it may have closed it to all.
+        if fstat(&self.handle)?.st_mode & 0o700 != 0o700 {
+            fchmod(&self.handle, Mode::RWXU)?;
+        }
         let mut tries = 0;
         while empty(&self.handle, until)? {
             match fs::remove_dir(&self.path) {
@@ -119,29 +125,66 @@ fn is_there(handle: &OwnedFd, path: &Path) -> bool {
     }
 }
 
-/// Removes what hosts that were killed left there.
+/// Removes on a thread of its own what nobody has there: nobody knows how much that is. There is one such thread at a time.
+fn sweep_beside(place: PathBuf) {
+    struct Sweeper {
+        runs: bool,
+        places: BTreeSet<PathBuf>,
+    }
+    static SWEEPER: Mutex<Sweeper> = Mutex::new(Sweeper { runs: false, places: BTreeSet::new() });
+    let next = || {
+        let mut sweeper = SWEEPER.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = sweeper.places.pop_first();
+        sweeper.runs = place.is_some();
+        place
+    };
+    let mut sweeper = SWEEPER.lock().unwrap_or_else(PoisonError::into_inner);
+    sweeper.places.insert(place);
+    if !sweeper.runs {
+        let sweeps = move || std::iter::from_fn(next).for_each(|place| sweep(&place));
+        // Where there is no thread to be had, a later one sweeps.
+        sweeper.runs = std::thread::Builder::new().name("plugline-sweep".into()).spawn(sweeps).is_ok();
+    }
+}
+
+/// Removes what nobody has there: what hosts left that were killed, or that was too much to wait for.
 fn sweep(place: &Path) {
     // Where it cannot be read, nothing is found; who uses it is told so.
     let Ok(entries) = fs::read_dir(place) else { return };
-    let me = rustix::process::geteuid();
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-        let Some(handle) = is_ours.then(|| open(CWD, entry.path()).ok()).flatten() else { continue };
-        let owner = fstat(&handle).map(|status| status.st_uid);
-        // Root has those that it gave to other users.
-        let may = me.is_root() || owner == Ok(me.as_raw());
-        if may && flock(&handle, FlockOperation::NonBlockingLockExclusive).is_ok() {
+        let Some(handle) = is_ours.then(|| left_over(&entry.path()).ok()).flatten() else { continue };
+        if flock(&handle, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let left = PrivateDirectory { path: entry.path(), handle, is_removed: true };
             // The next host tries again.
-            let _left = PrivateDirectory { path: entry.path(), handle, is_removed: false }.remove(None);
+            let _removed = left.try_remove(Instant::now() + SWEEP);
         }
+    }
+}
+
+/// Opens a directory that may have been left over, where it is this user's. Root has those that it gave to other users.
+fn left_over(path: &Path) -> io::Result<OwnedFd> {
+    let seen = openat(CWD, path, AS_A_PLACE, Mode::empty())?;
+    let (status, me) = (fstat(&seen)?, rustix::process::geteuid());
+    if !me.is_root() && status.st_uid != me.as_raw() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    open_up(&seen)?;
+    let handle = open(CWD, path)?;
+    let opened = fstat(&handle)?;
+    if (opened.st_dev, opened.st_ino) == (status.st_dev, status.st_ino) {
+        Ok(handle)
+    } else {
+        Err(io::ErrorKind::NotFound.into())
     }
 }
 
 /// Removes all that is in a directory; says whether that was done by then. Directories within are emptied into it before: so
 /// it takes neither stack nor descriptors however deep they are, and no memory however many. No link is followed.
-fn empty(top: &OwnedFd, until: Option<Instant>) -> io::Result<bool> {
-    let is_late = || until.is_some_and(|until| Instant::now() >= until);
-    let mut moved = 0_u64;
+fn empty(top: &OwnedFd, until: Instant) -> io::Result<bool> {
+    let is_late = || Instant::now() >= until;
+    // A number that nobody knew beforehand: names that are there already are passed over one by one.
+    let mut moved = RandomState::new().hash_one(until);
     for _ in 0..ROUNDS {
         let mut is_empty = true;
         // What is removed or added while it is read may be told or not, in which case the next round sees it.
@@ -166,7 +209,7 @@ fn empty(top: &OwnedFd, until: Option<Instant>) -> io::Result<bool> {
                 // A directory can be moved by who may write to it.
                 drop(accessible(&within, &inner)?);
                 loop {
-                    moved += 1;
+                    moved = moved.wrapping_add(1);
                     // A name that is there, as a file or a full directory, is not taken.
                     match renameat(&within, &inner, top, format!("{PREFIX}{moved}")) {
                         Ok(()) => break,
@@ -207,15 +250,22 @@ fn names(directory: &OwnedFd) -> io::Result<impl Iterator<Item = io::Result<CStr
     Ok(Dir::read_from(directory)?.filter_map(named))
 }
 
+/// What can be looked at, and have its mode changed, whatever its mode is.
+const AS_A_PLACE: OFlags =
+    OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
 /// Opens a directory, which its maker may have made so that nobody may.
 fn accessible(at: &OwnedFd, name: &CString) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = openat(at, name, flags, Mode::empty())?;
-    if fstat(&directory)?.st_mode & 0o700 != 0o700 {
+    open_up(&openat(at, name, AS_A_PLACE, Mode::empty())?)?;
+    Ok(open(at, name)?)
+}
+
+fn open_up(directory: &OwnedFd) -> io::Result<()> {
+    if fstat(directory)?.st_mode & 0o700 != 0o700 {
         // By its descriptor: the name may be a link by now.
         chmod(format!("/proc/self/fd/{}", directory.as_raw_fd()), Mode::RWXU)?;
     }
-    Ok(open(at, name)?)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -223,6 +273,10 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + SWEEP
+    }
 
     #[test]
     fn it_is_removed_whatever_is_in_it() {
@@ -238,10 +292,10 @@ mod tests {
         fs::create_dir_all(path.join(format!("a/{PREFIX}1/full"))).unwrap();
         fs::create_dir_all(path.join(format!("{PREFIX}2/full"))).unwrap();
         fs::write(path.join(format!("{PREFIX}3")), "x").unwrap();
-        for closed in ["a/b/c", "a/b", "a"] {
+        for closed in ["a/b/c", "a/b", "a", ""] {
             fs::set_permissions(path.join(closed), fs::Permissions::from_mode(0o000)).unwrap();
         }
-        assert!(directory.remove(None).unwrap().is_none());
+        assert!(directory.remove(soon()).unwrap());
         assert!(!path.exists());
         assert!(outside.path().join("kept").exists());
     }
@@ -255,21 +309,23 @@ mod tests {
             rustix::fs::mkdirat(&at, "deeper", Mode::RWXU).unwrap();
             at = open(&at, "deeper").unwrap();
         }
-        assert!(directory.remove(None).unwrap().is_none());
+        assert!(directory.remove(soon()).unwrap());
         assert!(!path.exists());
     }
 
     #[test]
-    fn what_takes_long_is_given_back_and_goes_on_later() {
+    fn what_takes_long_is_gone_on_with_beside() {
         let directory = PrivateDirectory::new(None).unwrap();
         let path = directory.path().to_owned();
         fs::create_dir(path.join("a")).unwrap();
         fs::write(path.join("a/file"), "x").unwrap();
-        let directory =
-            directory.remove(Some(Instant::now())).unwrap().expect("it is too late from the start");
-        assert!(path.join("a/file").exists());
-        assert!(directory.remove(None).unwrap().is_none());
-        assert!(!path.exists());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
+        assert!(!directory.remove(Instant::now()).unwrap());
+        let until = soon();
+        while path.exists() {
+            assert!(Instant::now() < until, "it is still there");
+            std::thread::sleep(PAUSE);
+        }
     }
 
     #[test]
@@ -277,6 +333,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let left = place.path().join(format!("{PREFIX}left"));
         fs::create_dir_all(left.join("deep/er")).unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o000)).unwrap();
         let held = place.path().join(format!("{PREFIX}held"));
         fs::create_dir(&held).unwrap();
         let other = place.path().join("other");

@@ -6,7 +6,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use plugline_host::store::{InstallOptions, Source, Store};
 
@@ -160,8 +160,11 @@ fn a_git_that_fetches_too_much_is_ended() {
          PATH=${PATH#*:}; exec git \"$@\"\n",
     );
     let source = "git+https://example.org/owner/users";
+    let before = Instant::now();
     let said = install_within((PATIENCE, 64 * 1024), &shop, source, &[("PATH", &path)]);
     assert!(said.contains("archive_bytes"), "{said}");
+    // It was not waited for.
+    assert!(before.elapsed() < PATIENCE);
     assert!(shop.names("staging").is_empty());
 }
 
