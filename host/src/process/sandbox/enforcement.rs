@@ -199,7 +199,8 @@ pub(super) fn seconds(time: std::time::Duration) -> u64 {
 }
 
 /// How many bytes of addresses go with so many of memory. The kernel keeps a page of 4096 bytes for each 2 MiB of them that
-/// are in use, be it only to read, and no limit counts those: so they take as much as the memory at most.
+/// are in use, be it only to read, and no limit counts those: so they take as much as the memory at most, and what mappings
+/// of a page each take, of which there are 65,530 unless the system says otherwise.
 pub(super) fn addresses(memory: u64) -> u64 {
     const FOR_EACH_PAGE: u64 = 2 << 20;
     memory.saturating_mul(FOR_EACH_PAGE / 4096)

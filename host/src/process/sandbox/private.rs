@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{
-    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, chmod, fchmod, flock, fstat, openat, renameat, stat,
-    unlinkat,
+    AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, chmod, flock, fstat, openat, renameat, stat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -94,11 +93,10 @@ impl PrivateDirectory {
 
     fn try_remove(&self, until: Instant) -> io::Result<bool> {
         // Who may write to it may have closed it to all.
-        if fstat(&self.handle)?.st_mode & 0o700 != 0o700 {
-            fchmod(&self.handle, Mode::RWXU)?;
-        }
+        open_up(&self.handle)?;
         let mut tries = 0;
-        while empty(&self.handle, until)? {
+        // A number that nobody knew beforehand: names that are there already are passed over one by one.
+        while empty(&self.handle, until, RandomState::new().hash_one(tries))? {
             match fs::remove_dir(&self.path) {
                 // Who was killed may be about to end.
                 Err(fault) if fault.kind() == io::ErrorKind::DirectoryNotEmpty && tries < TRIES => {
@@ -180,11 +178,10 @@ fn left_over(path: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Removes all that is in a directory; says whether that was done by then. Directories within are emptied into it before: so
-/// it takes neither stack nor descriptors however deep they are, and no memory however many. No link is followed.
-fn empty(top: &OwnedFd, until: Instant) -> io::Result<bool> {
+/// it takes neither stack nor descriptors however deep they are, and no memory however many. They get numbers from `moved` on
+/// for names. No link is followed.
+fn empty(top: &OwnedFd, until: Instant, mut moved: u64) -> io::Result<bool> {
     let is_late = || Instant::now() >= until;
-    // A number that nobody knew beforehand: names that are there already are passed over one by one.
-    let mut moved = RandomState::new().hash_one(until);
     for _ in 0..ROUNDS {
         let mut is_empty = true;
         // What is removed or added while it is read may be told or not, in which case the next round sees it.
@@ -295,6 +292,10 @@ mod tests {
         for closed in ["a/b/c", "a/b", "a", ""] {
             fs::set_permissions(path.join(closed), fs::Permissions::from_mode(0o000)).unwrap();
         }
+        // The names that are there are the next ones to be given.
+        open_up(&directory.handle).unwrap();
+        assert!(empty(&directory.handle, soon(), 0).unwrap());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
         assert!(directory.remove(soon()).unwrap());
         assert!(!path.exists());
         assert!(outside.path().join("kept").exists());
