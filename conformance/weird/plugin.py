@@ -116,32 +116,29 @@ LOCK = threading.Lock()
 
 def out_of_order(was: Any, it: Any, id: Any, outcome: Any) -> Any:
     """Holds answers for a moment, and writes the latest first."""
-
-    def flush() -> None:
-        with LOCK:
-            held, it.held = it.held, []
-            for args in reversed(held):
-                was(*args)
-
-    with LOCK:
-        held = it.__dict__.setdefault("held", [])
     if it.state is State.CLOSING and outcome is None:
         # What was answered before rpc.shutdown is, is written before it too.
-        flush()
+        flush(it)
         return was(id, outcome)
     with LOCK:
-        held = it.held
-        held.append((id, outcome))
-    threading.Timer(0.005, flush).start()
+        it.__dict__.setdefault("held", []).append((was, id, outcome))
+    threading.Timer(0.005, flush, (it,)).start()
+
+
+def flush(it: Any) -> None:
+    with LOCK:
+        held = it.__dict__.pop("held", [])
+        for was, id, outcome in reversed(held):
+            was(id, outcome)
 
 
 def flushed(was: Any, it: Any) -> None:
     was()
-    time.sleep(0.1)
+    flush(it)
 
 
 def flushed_first(was: Any, it: Any, code: Any) -> None:
-    time.sleep(0.1)
+    flush(it)
     was(code)
 
 
