@@ -136,6 +136,45 @@ def test_a_manifest() -> None:
         assert name in schemas, "CONTRACT-4"
 
 
+def test_what_is_deprecated_says_so() -> None:
+    plugin = Plugin("old", version="1.0.0", provides={"old": "1.0.0"}, requires={"host": "1.0.0"})
+
+    @plugin.method("old.rusty", deprecated=True)
+    def rusty() -> None: ...
+
+    @plugin.notification("old.told", deprecated=True)
+    def told() -> None: ...
+
+    @plugin.method("old.shiny")
+    def shiny() -> None: ...
+
+    @plugin.host_method("host.rusty", deprecated=True)
+    def host_rusty() -> None: ...
+
+    @plugin.host_notification("host.told", deprecated=True)
+    def host_told() -> None: ...
+
+    @contract("older", "1.0.0")
+    class Older(Contract):
+        @method(deprecated=True)
+        def rusty(self) -> None: ...
+
+        @notification(deprecated=True)
+        def told(self) -> None: ...
+
+        @method()
+        def shiny(self) -> None: ...
+
+    plugin.provide(Older)
+    document = plugin.manifest()
+    every = document["methods"] + document["x-plugline"]["hostMethods"]
+    said = {entry["name"]: entry.get("deprecated") for entry in every}
+    assert said == {
+        "old.rusty": True, "old.told": True, "old.shiny": None, "host.rusty": True, "host.told": True,
+        "older.rusty": True, "older.told": True, "older.shiny": None,
+    }  # fmt: skip
+
+
 def _refs(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         if isinstance(node.get("$ref"), str):

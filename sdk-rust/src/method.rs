@@ -182,6 +182,13 @@ impl<S: Send + Sync + 'static> Method<S> {
         self
     }
 
+    /// Says that it is on its way out, and served as long as it is there.
+    #[must_use]
+    pub fn deprecated(mut self) -> Self {
+        self.about.deprecated = true;
+        self
+    }
+
     /// Gives a real call: the params as an object, and what it returns.
     #[must_use]
     pub fn example(mut self, name: impl Into<String>, params: Value, result: Value) -> Self {
@@ -224,6 +231,13 @@ impl<S: Send + Sync + 'static> Notification<S> {
     #[must_use]
     pub fn describe(mut self, description: impl Into<String>) -> Self {
         self.about.description = Some(description.into());
+        self
+    }
+
+    /// Says that it is on its way out, and listened to as long as it is there.
+    #[must_use]
+    pub fn deprecated(mut self) -> Self {
+        self.about.deprecated = true;
         self
     }
 }

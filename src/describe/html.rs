@@ -8,7 +8,7 @@ use plugline_protocol::contract::{ErrorSet, Example, Instances, Method};
 use serde_json::Value;
 
 use super::types::{Piece, demands, description, members, pieces};
-use super::{Kind, groups, is_deprecated, resolve, shortened, shown, word};
+use super::{Kind, groups, resolve, shortened, shown, word};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -147,8 +147,7 @@ fn method(page: &mut Markup, method: &Method) {
     if method.result.is_none() {
         tags += "<span class=\"tag\">notification</span>";
     }
-    for (is_so, word) in [(extension.idempotent, "idempotent"), (is_deprecated(&method.other), "deprecated")]
-    {
+    for (is_so, word) in [(extension.idempotent, "idempotent"), (method.is_deprecated(), "deprecated")] {
         if is_so {
             write!(tags, "<span class=\"tag\">{word}</span>").expect("a string takes all that is written");
         }

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use clap::{Args, ValueEnum};
 use plugline_host::{Document, escape};
 use plugline_protocol::contract::{ContentDescriptor, Method, Resolved, shared_schema};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::arguments::PluginOptions;
 use crate::contract::{Source, file};
@@ -123,15 +123,10 @@ fn resolve<'a>(schema: &'a Value, manifest: &'a Document) -> &'a Value {
     target.and_then(|name| manifest.components.schemas.get(&name)).unwrap_or(schema)
 }
 
-/// Whether a method or a param says of itself that it is on its way out.
-fn is_deprecated(other: &Map<String, Value>) -> bool {
-    other.get("deprecated") == Some(&Value::Bool(true))
-}
-
 /// A param's schema, with what the param says beside it.
 fn shown(param: &ContentDescriptor) -> Cow<'_, Value> {
     let schema = param.schema.as_value();
-    if !is_deprecated(&param.other) || schema == &Value::Bool(false) {
+    if !param.is_deprecated() || schema == &Value::Bool(false) {
         return Cow::Borrowed(schema);
     }
     let mut members = schema.as_object().cloned().unwrap_or_default();

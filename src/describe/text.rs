@@ -7,7 +7,7 @@ use plugline_protocol::contract::{ContentDescriptor, DeclaredError, ErrorSet, Ex
 use serde_json::Value;
 
 use super::types::{constant, demands, description, members, type_of};
-use super::{Kind, groups, is_deprecated, one_line, resolve, safe, shortened, shown, word};
+use super::{Kind, groups, one_line, resolve, safe, shortened, shown, word};
 
 /// Of one example, so much is shown; characters.
 const SHOWN: usize = 1000;
@@ -185,7 +185,7 @@ impl Page<'_> {
             }
         }
         for (is_so, word) in
-            [(method.plugline.idempotent, "idempotent"), (is_deprecated(&method.other), "deprecated")]
+            [(method.plugline.idempotent, "idempotent"), (method.is_deprecated(), "deprecated")]
         {
             if is_so {
                 self.item(word);

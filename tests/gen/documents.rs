@@ -241,6 +241,44 @@ fn every_name_becomes_a_name_of_the_language() {
     crate::workshop::compile(&document);
 }
 
+/// Where who calls it learns that: from the compiler, or the editor.
+#[test]
+fn what_is_deprecated_is_so_in_every_language() {
+    let folder = tempfile::tempdir().unwrap();
+    let generated = |language: &str, told: Option<&str>| {
+        let path = folder.path().join("contract.json");
+        let written = document(|document| {
+            document["methods"][0]["deprecated"] = json!(true);
+            if let Some(told) = told {
+                document["methods"][0]["description"] = json!(told);
+            }
+        });
+        fs::write(&path, written.to_string()).unwrap();
+        let output = Command::new(PLUGLINE)
+            .args(["contract", "gen", language, path.to_str().unwrap(), "--out", "-"])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", self::told(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for (language, mark) in [
+        ("rust", "    #[deprecated]\n    fn m("),
+        ("python", "    @method(deprecated=True)\n    def m("),
+        ("typescript", "  /** @deprecated */\n"),
+        ("go", "// Deprecated: it is on its way out.\nfunc "),
+    ] {
+        let code = generated(language, None);
+        assert!(code.contains(mark), "{code}");
+    }
+    let code = generated("typescript", Some("Says it."));
+    assert!(code.contains("   * Says it.\n   * @deprecated\n"), "{code}");
+    let code = generated("go", Some("Says it."));
+    assert!(code.contains("// M: Says it.\n//\n// Deprecated: it is on its way out.\nfunc "), "{code}");
+    // What says why stands alone.
+    let code = generated("go", Some("Says it.\n\nDeprecated: use `n`"));
+    assert!(code.contains("// M: Says it.\n//\n// Deprecated: use `n`\nfunc "), "{code}");
+}
+
 /// A contract without methods; and one with 500, beside another whose types are called the same, and names of any script.
 #[test]
 fn odd_documents_become_code() {
@@ -270,6 +308,7 @@ fn odd_documents_become_code() {
     for contract in ["names", "other", "other.deep"] {
         methods.push(method(format!("{contract}.get"), 0, inline(contract)));
     }
+    methods[0]["deprecated"] = json!(true);
     let mut odd = document(|_| ());
     odd["methods"] = Value::Array(methods);
     odd["components"]["schemas"] = json!({

@@ -32,6 +32,8 @@ pub struct About {
     pub errors: ErrorsOf,
     /// Whether a second call does no more than the first.
     pub idempotent: bool,
+    /// Whether it is on its way out.
+    pub deprecated: bool,
     /// Real calls.
     pub examples: Vec<Example>,
 }
@@ -87,6 +89,7 @@ impl About {
             input: None,
             errors: ErrorsOf::Listed(ErrorSet::default()),
             idempotent: false,
+            deprecated: false,
             examples: Vec::new(),
         }
     }

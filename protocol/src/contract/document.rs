@@ -92,6 +92,16 @@ pub struct Method {
 }
 
 impl Method {
+    /// Whether it is on its way out, as OpenRPC says that.
+    pub fn is_deprecated(&self) -> bool {
+        is_deprecated(&self.other)
+    }
+
+    /// Says that it is on its way out.
+    pub fn deprecate(&mut self) {
+        self.other.insert(DEPRECATED.to_owned(), true.into());
+    }
+
     /// Every real call of it, those of OpenRPC and those of `x-plugline`, in one form.
     pub fn all_examples(&self) -> Vec<Example> {
         let pairings = self.examples.iter().map(|pairing| Example {
@@ -118,6 +128,13 @@ impl Method {
         let params = self.params.iter().filter_map(given).collect();
         self.examples.push(ExamplePairing { name: example.name.clone(), params, result });
     }
+}
+
+/// The member by which OpenRPC says that something is on its way out.
+pub(super) const DEPRECATED: &str = "deprecated";
+
+fn is_deprecated(other: &Map<String, Value>) -> bool {
+    other.get(DEPRECATED) == Some(&Value::Bool(true))
 }
 
 /// What results are called, where nobody says.
@@ -148,6 +165,13 @@ pub struct ContentDescriptor {
     /// Other members.
     #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+impl ContentDescriptor {
+    /// Whether it is on its way out, as OpenRPC says that.
+    pub fn is_deprecated(&self) -> bool {
+        is_deprecated(&self.other)
+    }
 }
 
 /// An error as OpenRPC lists it.

@@ -148,7 +148,7 @@ impl<'a> Drafted<'a> {
     }
 
     fn finish(self, definitions: &Map<String, Value>) -> Method {
-        let About { name, description, idempotent, examples, .. } = self.about;
+        let About { name, description, idempotent, deprecated, examples, .. } = self.about;
         let params = match self.params {
             Params::Unknown => Vec::new(),
             Params::Members(schema) => members_of(&schema, definitions),
@@ -183,6 +183,9 @@ impl<'a> Drafted<'a> {
             params,
             other: Map::new(),
         };
+        if *deprecated {
+            method.deprecate();
+        }
         examples.iter().for_each(|example| method.add_example(example));
         method
     }

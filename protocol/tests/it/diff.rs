@@ -378,7 +378,6 @@ fn params_are_added_and_removed() {
     assert_eq!(worst(&diff(&defaults(1), &defaults(2))), Some((Major, Major)));
 }
 
-/// The base contract with this set at the method's `x-plugline`, with the OpenRPC errors that belong to it.
 #[test]
 fn a_param_that_is_added_is_one_change() {
     let none = json!({});
@@ -397,6 +396,22 @@ fn a_param_that_is_added_is_one_change() {
     assert_eq!(told(&before, &new), ["what it says of itself was changed"]);
 }
 
+#[test]
+fn what_becomes_deprecated_is_minor() {
+    let old = manifest(json!([]), &json!({"type": "null"}), &json!({}));
+    let mut new = old.clone();
+    new["methods"][0]["deprecated"] = json!(true);
+    for (before, after, told) in
+        [(&old, &new, "it is deprecated"), (&new, &old, "it is deprecated no longer")]
+    {
+        let report = diff(before, after);
+        assert_eq!(worst(&report), Some((Minor, Minor)));
+        assert_eq!(report.changes[0].what, told);
+        assert_eq!(report.changes.len(), 1);
+    }
+}
+
+/// The base contract with this set at the method's `x-plugline`, with the OpenRPC errors that belong to it.
 fn method(extension: Value) -> Value {
     let mut document = manifest(json!([]), &json!({"type": "null"}), &json!({}));
     if let Some(errors) = extension.get("errors").and_then(Value::as_array) {

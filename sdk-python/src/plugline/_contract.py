@@ -41,6 +41,7 @@ class Marked(NamedTuple):
 
     errors: Errors
     idempotent: bool
+    deprecated: bool
     examples: Sequence[Example]
     description: str | None
     name: str | None
@@ -74,19 +75,24 @@ def method(
     *,
     errors: Errors = (),
     idempotent: bool = False,
+    deprecated: bool = False,
     examples: Sequence[Example] = (),
     description: str | None = None,
     name: str | None = None,
 ) -> Callable[[F], F]:
     """Makes a function a method of its contract. `name` is its name there, where that is no name of Python."""
-    return _mark(Marked(errors, idempotent, examples, description, name, False))
+    return _mark(Marked(errors, idempotent, deprecated, examples, description, name, False))
 
 
 def notification(
-    *, examples: Sequence[Example] = (), description: str | None = None, name: str | None = None
+    *,
+    deprecated: bool = False,
+    examples: Sequence[Example] = (),
+    description: str | None = None,
+    name: str | None = None,
 ) -> Callable[[F], F]:
     """Makes a function a notification of its contract."""
-    return _mark(Marked((), False, examples, description, name, True))
+    return _mark(Marked((), False, deprecated, examples, description, name, True))
 
 
 def _mark(marked: Marked) -> Callable[[F], F]:
@@ -108,7 +114,13 @@ def contract(name: str, version: str, *, document: str | None = None) -> Callabl
             marked = getattr(stub, "__plugline__", None)
             if marked is not None:
                 about = _about(
-                    f"{name}.{marked.name or attribute}", marked.description, stub, marked.errors, marked.idempotent, marked.examples
+                    f"{name}.{marked.name or attribute}",
+                    marked.description,
+                    stub,
+                    marked.errors,
+                    marked.idempotent,
+                    marked.deprecated,
+                    marked.examples,
                 )
                 terms.append(Term(attribute, about, stub, marked.is_notification, original))
         cls.__plugline_terms__ = Terms(name, _semantic(version), terms, original)  # type: ignore[attr-defined]

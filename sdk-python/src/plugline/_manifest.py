@@ -118,6 +118,8 @@ def _method(entry: Entry, source: Any) -> dict[str, Any]:
     told: dict[str, Any] = {"name": about.name}
     if about.description:
         told["description"] = about.description
+    if about.deprecated:
+        told["deprecated"] = True
     told |= {"paramStructure": "by-name", "params": params}
     own: dict[str, Any] = {}
     if not entry.is_notification:

@@ -36,6 +36,7 @@ class About(msgspec.Struct, frozen=True):
     description: str | None
     errors: list[type[Error] | ErrorDeclaration] | Literal["any"]
     idempotent: bool
+    deprecated: bool
     examples: list[Example]
 
     def allows(self, error: Error | RemoteError) -> bool:

@@ -126,6 +126,7 @@ class Plugin:
         *,
         errors: Errors = (),
         idempotent: bool = False,
+        deprecated: bool = False,
         examples: Sequence[Example] = (),
         description: str | None = None,
     ) -> Callable[[F], F]:
@@ -134,19 +135,24 @@ class Plugin:
         """
 
         def register(function: F) -> F:
-            about = _about(name, description, function, errors, idempotent, examples)
+            about = _about(name, description, function, errors, idempotent, deprecated, examples)
             self._add(self._methods, _Registered(about, function, False))
             return function
 
         return register
 
     def notification(
-        self, name: str, *, examples: Sequence[Example] = (), description: str | None = None
+        self,
+        name: str,
+        *,
+        deprecated: bool = False,
+        examples: Sequence[Example] = (),
+        description: str | None = None,
     ) -> Callable[[F], F]:
         """Listens to a notification. They are handled one after another, in the order they came."""
 
         def register(function: F) -> F:
-            about = _about(name, description, function, (), False, examples)
+            about = _about(name, description, function, (), False, deprecated, examples)
             self._add(self._notifications, _Registered(about, function, True))
             return function
 
@@ -158,30 +164,37 @@ class Plugin:
         *,
         errors: Errors = (),
         idempotent: bool = False,
+        deprecated: bool = False,
         examples: Sequence[Example] = (),
         description: str | None = None,
     ) -> Callable[[Callable[P, R]], HostMethod[P, R]]:
         """Declares a method of the host, from a stub without a body. What comes of it is called with a `Call` first:
         `audit(call, what="lookup")`."""
-        return self._declare(name, errors, idempotent, examples, description, False)
+        return self._declare(name, errors, idempotent, deprecated, examples, description, False)
 
     def host_notification(
-        self, name: str, *, examples: Sequence[Example] = (), description: str | None = None
+        self,
+        name: str,
+        *,
+        deprecated: bool = False,
+        examples: Sequence[Example] = (),
+        description: str | None = None,
     ) -> Callable[[Callable[P, R]], HostMethod[P, R]]:
         """Declares a notification that the host takes."""
-        return self._declare(name, (), False, examples, description, True)
+        return self._declare(name, (), False, deprecated, examples, description, True)
 
     def _declare(
         self,
         name: str,
         errors: Errors,
         idempotent: bool,
+        deprecated: bool,
         examples: Sequence[Example],
         description: str | None,
         is_notification: bool,
     ) -> Callable[[Callable[P, R]], HostMethod[P, R]]:
         def declare(function: Callable[P, R]) -> HostMethod[P, R]:
-            about = _about(name, description, function, errors, idempotent, examples)
+            about = _about(name, description, function, errors, idempotent, deprecated, examples)
             registered = _Registered(about, function, is_notification)
             self._add(self._host_methods, registered)
             return HostMethod(function, registered.entry)
@@ -391,6 +404,7 @@ def _about(
     function: Any,
     errors: Errors,
     idempotent: bool,
+    deprecated: bool,
     examples: Sequence[Example],
 ) -> About:
     if not NAME.fullmatch(name) or name.startswith("rpc."):
@@ -399,9 +413,8 @@ def _about(
         for error in errors:
             declaration(cast(Any, error))
     told = description or getattr(function, "__doc__", None)
-    return About(
-        name, _dedent(told) if told else None, "any" if errors == "any" else list(errors), idempotent, list(examples)
-    )
+    declared: Any = "any" if errors == "any" else list(errors)
+    return About(name, _dedent(told) if told else None, declared, idempotent, deprecated, list(examples))
 
 
 def _dedent(text: str) -> str:

@@ -1,6 +1,7 @@
 //! Doc comments as descriptions.
 
-use syn::{Attribute, Error, Expr, ExprLit, Lit, Meta};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Error, Expr, ExprLit, Lit, Meta, MetaNameValue, Token};
 
 use crate::faults::Faults;
 use crate::types::ungrouped_expr;
@@ -25,6 +26,43 @@ pub(crate) fn description(attributes: &[Attribute], faults: &mut Faults) -> Opti
         }
     }
     joined(&lines)
+}
+
+/// A description with what `#[deprecated]` says besides that it is so: since when, and what to use. What it says wrongly
+/// is left to the compiler, which reads it too.
+pub(crate) fn with_deprecation(
+    description: Option<String>,
+    deprecation: Option<&Attribute>,
+) -> Option<String> {
+    let (mut since, mut note) = (None, None);
+    let text = |value: &Expr| match ungrouped_expr(value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    };
+    match deprecation.map(|attribute| &attribute.meta) {
+        Some(Meta::NameValue(pair)) => note = text(&pair.value),
+        Some(Meta::List(list)) => {
+            let pairs = list.parse_args_with(Punctuated::<MetaNameValue, Token![,]>::parse_terminated);
+            for pair in pairs.into_iter().flatten() {
+                if pair.path.is_ident("since") {
+                    since = text(&pair.value);
+                } else if pair.path.is_ident("note") {
+                    note = text(&pair.value);
+                }
+            }
+        }
+        Some(Meta::Path(_)) | None => {}
+    }
+    let told = match (since, note) {
+        (None, None) => return description,
+        (Some(since), None) => format!("Deprecated since {since}."),
+        (None, Some(note)) => format!("Deprecated: {note}"),
+        (Some(since), Some(note)) => format!("Deprecated since {since}: {note}"),
+    };
+    Some(match description {
+        Some(description) => format!("{description}\n\n{told}"),
+        None => told,
+    })
 }
 
 fn text_of(attribute: &Attribute) -> syn::Result<Option<String>> {
@@ -168,6 +206,28 @@ mod tests {
         check("/// Of:\n/// 1. one\n/// 2. two", Some("Of:\n1. one\n2. two"));
         check("/// Of:\n/// 1) one\n/// 2) two", Some("Of:\n1) one\n2) two"));
         check("/// About\n/// 1.5 of\n/// 2", Some("About 1.5 of 2"));
+    }
+
+    #[test]
+    fn a_deprecation_says_since_when_and_what_to_use() {
+        let check = |written: &str, expected: Option<&str>| {
+            let item: syn::ItemStruct = syn::parse_str(&format!("{written}\nstruct S;")).unwrap();
+            let told = with_deprecation(None, item.attrs.first());
+            assert_eq!(told.as_deref(), expected, "{written}");
+            let told = with_deprecation(Some("One.".to_owned()), item.attrs.first());
+            let after = expected.map(|text| format!("\n\n{text}")).unwrap_or_default();
+            assert_eq!(told, Some(format!("One.{after}")), "{written}");
+        };
+        check("", None);
+        check("#[deprecated]", None);
+        check("#[deprecated = \"use `new`\"]", Some("Deprecated: use `new`"));
+        check("#[deprecated(note = \"use `new`\")]", Some("Deprecated: use `new`"));
+        check("#[deprecated(since = \"1.2.0\")]", Some("Deprecated since 1.2.0."));
+        check(
+            "#[deprecated(since = \"1.2.0\", note = \"use `new`\",)]",
+            Some("Deprecated since 1.2.0: use `new`"),
+        );
+        check("#[deprecated(note = 5)]", None);
     }
 
     #[test]

@@ -205,7 +205,7 @@ fn camel(ident: &Ident) -> String {
 
 /// What the document says of a method.
 fn about(method: &Method) -> TokenStream {
-    let Method { name, description, idempotent, .. } = method;
+    let Method { name, description, idempotent, deprecated, .. } = method;
     let description = match description {
         Some(text) => quote!(::std::option::Option::Some(::std::string::String::from(#text))),
         None => quote!(::std::option::Option::None),
@@ -253,6 +253,7 @@ fn about(method: &Method) -> TokenStream {
             input: #input,
             errors: #errors,
             idempotent: #idempotent,
+            deprecated: #deprecated,
             examples: ::std::vec![#(#examples),*],
         }
     }

@@ -20,6 +20,7 @@ pub(crate) struct Method {
     pub(crate) params: Vec<Param>,
     pub(crate) kind: Kind,
     pub(crate) idempotent: bool,
+    pub(crate) deprecated: bool,
     pub(crate) examples: Vec<Example>,
 }
 
@@ -75,10 +76,12 @@ impl Method {
             })
             .collect();
         let kind = read_kind(&item, &said, faults)?;
+        let deprecation = item.attrs.iter().find(|attribute| attribute.path().is_ident("deprecated"));
         let method = Self {
             name: name.of_contract(contract),
-            description: docs::description(&item.attrs, faults),
+            description: docs::with_deprecation(docs::description(&item.attrs, faults), deprecation),
             idempotent: said.idempotent.is_some(),
+            deprecated: deprecation.is_some(),
             examples: said.examples,
             ident,
             item,

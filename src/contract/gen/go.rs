@@ -578,7 +578,7 @@ impl<'a> Writer<'a> {
         );
         let _ = write!(out, "\n{}type {interface} interface {{\n", doc("", &about));
         for (at, (method, (member, params))) in contract.methods.iter().zip(&names.methods).enumerate() {
-            let about = doc("\t", &method.doc);
+            let about = doc("\t", &with_deprecation(&method.doc, method));
             let apart = if at > 0 && !about.is_empty() { "\n" } else { "" };
             let _ = writeln!(out, "{apart}{about}\t{}", self.implemented(method, member, params.as_deref()));
         }
@@ -695,7 +695,7 @@ impl<'a> Writer<'a> {
                     (format!("({ty}, error)"), format!("\treturn request[{ty}]({passed})\n"))
                 }
             };
-            let about = doc("", &headed(member, &method.doc));
+            let about = doc("", &with_deprecation(&headed(member, &method.doc), method));
             let _ = write!(
                 out,
                 "\n{about}func (c *{client}) {member}({}) {returned} {{\n{body}}}\n",
@@ -766,6 +766,15 @@ fn headed(name: &str, about: &str) -> String {
         return if about.starts_with("is ") { format!("{name} {about}") } else { about.to_owned() };
     }
     format!("{name}: {about}")
+}
+
+/// With the paragraph by which Go's tools know what is deprecated.
+fn with_deprecation(about: &str, method: &Method) -> String {
+    const MARK: &str = "Deprecated:";
+    if !method.deprecated || text::lines(about).iter().any(|line| line.starts_with(MARK)) {
+        return about.to_owned();
+    }
+    format!("{about}\n\n{MARK} it is on its way out.").trim().to_owned()
 }
 
 fn with_notes(doc: &str, ty: &Ty) -> String {

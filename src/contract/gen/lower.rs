@@ -192,7 +192,8 @@ fn method(
     };
     let repeat = if described.plugline.idempotent { Repeat::Idempotent } else { Repeat::Unknown };
     let doc = described.description.clone().unwrap_or_default();
-    Ok(Method { name, doc, params, answer, input, output, errors, repeat })
+    let deprecated = described.is_deprecated();
+    Ok(Method { name, doc, params, answer, input, output, errors, repeat, deprecated })
 }
 
 /// The types made so far.

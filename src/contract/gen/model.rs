@@ -73,6 +73,7 @@ pub(crate) struct Method {
     pub(crate) output: Option<Ty>,
     pub(crate) errors: Errors,
     pub(crate) repeat: Repeat,
+    pub(crate) deprecated: bool,
 }
 
 /// What a method answers.

@@ -572,6 +572,9 @@ impl<'a> Writer<'a> {
         if method.repeat == Repeat::Idempotent {
             said.push("idempotent=True".to_owned());
         }
+        if method.deprecated {
+            said.push("deprecated=True".to_owned());
+        }
         match &method.errors {
             Errors::Any => said.push("errors=\"any\"".to_owned()),
             Errors::Declared(errors) if !errors.is_empty() => {

@@ -224,6 +224,9 @@ impl<'a> Writer<'a> {
         if name != method.name {
             let _ = writeln!(out, "    #[name = {}]", literal(&method.name));
         }
+        if method.deprecated {
+            out.push_str("    #[deprecated]\n");
+        }
         if method.answer == Answer::None {
             out.push_str("    #[notification]\n");
         }

@@ -427,7 +427,7 @@ impl<'a> Writer<'a> {
         ));
         out.push_str(&format!("export interface {} {{\n", names.interface));
         for (method, (member, params)) in contract.methods.iter().zip(&names.methods) {
-            out.push_str(&doc("  ", &method.doc));
+            out.push_str(&doc("  ", &about(method)));
             out.push_str(&self.implemented(method, member, params.as_deref()));
         }
         out.push_str("}\n");
@@ -495,7 +495,7 @@ impl<'a> Writer<'a> {
         out.push_str("  constructor(caller: Caller) {\n    this.#caller = caller;\n  }\n");
         for (method, (member, params)) in contract.methods.iter().zip(&names.methods) {
             out.push('\n');
-            out.push_str(&doc("  ", &method.doc));
+            out.push_str(&doc("  ", &about(method)));
             let mut given = Vec::new();
             given.extend(params.as_ref().map(|params| format!("params: {params}")));
             given.extend(method.input.as_ref().map(|item| format!("input: Inputs<{}>", self.ty(item))));
@@ -589,6 +589,11 @@ fn with_notes(doc: &str, ty: &Ty) -> String {
         doc = format!("{doc}\n{note}");
     }
     doc.trim().to_owned()
+}
+
+fn about(method: &Method) -> String {
+    let mark = if method.deprecated { "\n@deprecated" } else { "" };
+    format!("{}{mark}", method.doc).trim().to_owned()
 }
 
 fn doc(indent: &str, about: &str) -> String {

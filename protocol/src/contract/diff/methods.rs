@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::level::{Level, Levels};
 use super::schema::{self, Way};
 use super::{Changes, Owner};
-use crate::contract::document::{DeclaredError, Document, ErrorSet, Method};
+use crate::contract::document::{DEPRECATED, DeclaredError, Document, ErrorSet, Method};
 use crate::contract::values::params_schema;
 
 /// Who serves a method.
@@ -106,6 +106,11 @@ impl Compared<'_> {
             (false, true) => self.add("", "a call is said to be safe to repeat", Levels::BREAKS_IMPLEMENTERS),
             _ => {}
         }
+        match (before.is_deprecated(), after.is_deprecated()) {
+            (false, true) => self.add("", "it is deprecated", Levels::BOTH_MINOR),
+            (true, false) => self.add("", "it is deprecated no longer", Levels::BOTH_MINOR),
+            _ => {}
+        }
         if is_told_otherwise(before, after) {
             self.add("", "what it says of itself was changed", Levels::BOTH_PATCH);
         }
@@ -178,5 +183,10 @@ fn is_told_otherwise(before: &Method, after: &Method) -> bool {
     before.description != after.description
         || of_params
         || of_result(before) != of_result(after)
-        || before.other != after.other
+        || beside_deprecated(before) != beside_deprecated(after)
+}
+
+/// Its other members; that it is deprecated is a change of its own.
+fn beside_deprecated(method: &Method) -> BTreeMap<&String, &Value> {
+    method.other.iter().filter(|(name, _)| *name != DEPRECATED).collect()
 }

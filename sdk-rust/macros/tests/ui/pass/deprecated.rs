@@ -1,4 +1,4 @@
-//! What is deprecated is told to who uses it, and the generated code does not count.
+//! What is deprecated is told to who uses it, and to who reads the manifest; the generated code does not count.
 
 #![deny(warnings)]
 
@@ -30,5 +30,14 @@ pub enum OldError {
 }
 
 fn main() {
-    assert_eq!(OldContract::document().methods.len(), 3);
+    let told = OldContract::document().methods.into_iter().map(|method| {
+        let deprecated = method.is_deprecated();
+        (method.name, deprecated, method.description)
+    });
+    let text = |text: &str| text.to_owned();
+    assert!(told.eq([
+        (text("old.rusty"), true, Some(text("Deprecated: use `shiny`"))),
+        (text("old.told"), true, None),
+        (text("old.shiny"), false, None),
+    ]));
 }
