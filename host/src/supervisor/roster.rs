@@ -184,11 +184,16 @@ impl Supervisor {
     fn fill(&self) {
         let mut state = self.lock();
         let places = state.free(Instant::now());
-        // Where none serves any more, whoever calls has started what there is to start.
-        if state.stage == Stage::Open && !state.live().is_empty() && !places.is_empty() {
-            self.begin_starts(&mut state, &places);
-            self.tell_all(&mut state);
+        if state.stage != Stage::Open || places.is_empty() {
+            return;
         }
+        if state.live().is_empty() {
+            // Whoever calls starts what there is to start. What became free since is for a use once one serves.
+            self.vacant.store(true, Ordering::Relaxed);
+            return;
+        }
+        self.begin_starts(&mut state, &places);
+        self.tell_all(&mut state);
     }
 
     /// One that takes a call: that there is, or that is started for it.

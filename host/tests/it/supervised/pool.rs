@@ -2,17 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use plugline_host::{
-    Breaker, CallOptions, Decision, Document, Kind, Old, PlaceState, Restart, Supervised, Supervision,
+    Backoff, Breaker, CallOptions, Decision, Document, Jitter, Kind, Old, PlaceState, Restart, Supervised,
+    Supervision,
 };
 use plugline_sdk::{Context, Instances};
 use serde_json::json;
 
 use super::contract::{Mortal, MortalClient};
 use super::{Traces, decision, kill, pool, running};
-use crate::support::{eventually, kind};
+use crate::support::{PATIENCE, eventually, kind};
 
 fn full(traces: &Traces, settings: Supervision) -> Supervised {
     let instances = settings.instances.get();
@@ -138,6 +140,45 @@ fn one_that_ended_is_started_by_use_while_others_serve_where_that_is_set() {
         running(&plugin).len() == 2
     });
     assert_eq!(traces.pids().len(), 3);
+}
+
+#[test]
+fn a_place_that_becomes_free_while_the_only_other_starts_is_taken_by_use_after_that() {
+    let traces = Traces::new();
+    // The first that ends rests for a while, the second not at all.
+    let ended = AtomicUsize::new(0);
+    let jitter = Jitter::by(
+        move |most| if ended.fetch_add(1, Ordering::Relaxed) == 0 { most } else { Duration::ZERO },
+    );
+    let backoff = Backoff { first: Duration::from_millis(300), jitter, ..Backoff::default() };
+    let settings = Supervision { restart: Restart::OnUse, backoff, ..pool(2) };
+    traces.touch("go");
+    let launch = traces.launch().env("MORTAL_INSTANCES", "many").env("MORTAL_WAIT", traces.file("go"));
+    let plugin = launch.supervise(settings);
+    plugin.start().unwrap();
+    eventually("both are there", || running(&plugin).len() == 2);
+    traces.remove("go");
+    let resting = |plugin: &Supervised, is: fn(Duration) -> bool| {
+        let places = plugin.places();
+        places.into_iter().filter(|place| matches!(place, PlaceState::Resting(left) if is(*left))).count()
+    };
+    for (count, pid) in running(&plugin).into_iter().enumerate() {
+        kill(pid);
+        eventually("it rests", || resting(&plugin, |_| true) == count + 1);
+    }
+    let look =
+        |timeout| plugin.call_with::<u64>("mortal.look", &json!({"n": 3}), CallOptions::timeout(timeout));
+    let soon = Duration::from_millis(20);
+    assert_eq!(kind(look(soon)), Kind::Timeout, "one starts, and waits");
+    eventually("the other may", || resting(&plugin, |left| left.is_zero()) == 1);
+    for _ in 0..2 {
+        assert_eq!(kind(look(soon)), Kind::Timeout, "of whoever wants one now, it is remembered");
+    }
+    traces.touch("go");
+    eventually("both serve", || {
+        assert_eq!(look(PATIENCE).unwrap(), 3);
+        running(&plugin).len() == 2
+    });
 }
 
 #[test]
