@@ -102,7 +102,7 @@ use syn::{DeriveInput, ItemTrait, parse_macro_input};
 ///   learns whether it was sent.
 /// - `#[name = "…"]`, at a method or a param: its name on the wire, where that is no name of Rust.
 /// - `#[idempotent]`: a second call does no more than the first, so it may be made again where the answer was lost.
-/// - `#[deprecated]`: the manifest says so too, and its description what the attribute says: `#[deprecated = "use `new`"]`.
+/// - `#[deprecated]`: the manifest says so too, and its description what the attribute says: `#[deprecated = "use get_user"]`.
 /// - `#[example(name = "…", params = json!({…}), result = json!(…))]`, or `error = CODE`; of streams, `input = json!([…])`
 ///   and `output = json!([…])`. Real calls, for the document, that hold for whoever provides the contract.
 ///
