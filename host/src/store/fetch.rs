@@ -1,7 +1,7 @@
 //! Getting an archive, and looking whether it is the one that is wanted. Nothing of it is unpacked here.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io::{self, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use super::error::{StoreError, shown};
@@ -36,7 +36,8 @@ pub(super) fn copied(
     let metadata = source.metadata().map_err(read())?;
     let mut copy = archive_file(to)?;
     watch(Step::Fetching { done: 0, total: Some(metadata.len()) });
-    let within = &mut (&mut source).take(limits.archive_bytes + 1);
+    let within: &mut dyn Read = &mut (&mut source).take(limits.archive_bytes + 1);
+    #[expect(clippy::disallowed_methods, reason = "of a `dyn Read` it makes no copy within the kernel")]
     let length = io::copy(within, &mut copy).map_err(StoreError::io("copy", from))?;
     if length > limits.archive_bytes {
         return Err(StoreError::Limit {

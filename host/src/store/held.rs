@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::retry_on_intr;
 
 /// A lock that is held.
 ///
@@ -43,16 +44,12 @@ impl Held {
 
     /// Waits for as long as it takes.
     pub(super) fn exclusive_at_last(file: File) -> io::Result<Self> {
-        loop {
-            match flock(&file, FlockOperation::LockExclusive) {
-                Err(rustix::io::Errno::INTR) => {}
-                locked => return Ok(locked.map(|()| Self(file))?),
-            }
-        }
+        retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
+        Ok(Self(file))
     }
 
     fn take(file: File, operation: FlockOperation) -> io::Result<Option<Self>> {
-        match flock(&file, operation) {
+        match retry_on_intr(|| flock(&file, operation)) {
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             locked => Ok(locked.map(|()| Some(Self(file)))?),
         }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use plugline_protocol::wire::escape;
 use rustix::fs::{Mode, OFlags};
+use rustix::io::retry_on_intr;
 
 use crate::package::{InnerPath, Sha256};
 
@@ -148,7 +149,7 @@ impl Tree {
 /// Opens a file, and no symbolic link to one; a pipe in its place does not keep us waiting.
 fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::open(path, flags, Mode::empty())?))
+    Ok(File::from(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?))
 }
 
 pub(super) fn is_executable(metadata: &fs::Metadata) -> bool {
