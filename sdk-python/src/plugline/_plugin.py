@@ -413,8 +413,14 @@ def _about(
         for error in errors:
             declaration(cast(Any, error))
     told = description or getattr(function, "__doc__", None)
-    declared: Any = "any" if errors == "any" else list(errors)
-    return About(name, _dedent(told) if told else None, declared, idempotent, deprecated, list(examples))
+    return About(
+        name,
+        _dedent(told) if told else None,
+        "any" if errors == "any" else list(errors),
+        idempotent,
+        deprecated,
+        list(examples),
+    )
 
 
 def _dedent(text: str) -> str:
