@@ -193,7 +193,7 @@ impl Plugin {
     /// # Errors
     /// [`Error`] where it cannot be sent.
     pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), Error> {
-        self.using().notify(method, params)
+        self.using().notify(method, params, CallOptions::default())
     }
 
     /// Asks whether it answers, and says how long that took.

@@ -72,12 +72,17 @@ impl Using {
         Ok(RunningCall { using: self, method: method.to_owned(), call, again: None })
     }
 
-    pub(crate) fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), Error> {
+    pub(crate) fn notify(
+        &self,
+        method: &str,
+        params: &(impl Serialize + ?Sized),
+        options: CallOptions,
+    ) -> Result<(), Error> {
         let fail = |cause| self.call_failed(method, cause);
         if method.starts_with(methods::PREFIX) {
             return Err(fail(CallError::Refused(format!("{method} is the protocol's own to send"))));
         }
         self.params_fit(method, params)?;
-        self.connection.notify(method, params, self.timeouts.call).map_err(fail)
+        self.connection.notify(method, params, options.timeout_or(self.timeouts.call)).map_err(fail)
     }
 }

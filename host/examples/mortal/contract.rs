@@ -21,6 +21,9 @@ pub(crate) trait Mortal: Send + Sync {
     /// Waits until there is such a file, and says who answers.
     fn hold(&self, context: &Context, file: &str) -> Result<u32, CallFailed>;
 
+    /// How long the caller waits yet: milliseconds, or for ever.
+    fn left(&self, context: &Context) -> Result<Option<u64>, CallFailed>;
+
     /// Writes the words to standard error and ends.
     fn leave(&self, status: i32, words: &str) -> Result<(), CallFailed>;
 

@@ -1,6 +1,7 @@
 //! A plugin for the tests of supervision. Its environment says what it is like:
 //!
-//! - `MORTAL_NAME`: its version; `MORTAL_INSTANCES=many`: several of its processes may serve.
+//! - `MORTAL_NAME`: its version; `MORTAL_INSTANCES=many`: several of its processes may serve; `MORTAL_IN_FLIGHT`: how many
+//!   calls it takes at once.
 //! - `MORTAL_PIDS`: a file that gets its process id; `MORTAL_COUNTS`: one that gets how many calls it counted, as it ends.
 //! - `MORTAL_LOCK`: a file that it locks as long as it lives; where another has it, it ends with status 9.
 //! - `MORTAL_WAIT`: a file that has to be there before it shakes hands; `MORTAL_FAIL`: one that keeps it from starting.
@@ -14,9 +15,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use plugline_sdk::{CallFailed, Context, Instances, Items, Plugin, Refusal};
+use plugline_sdk::{CallFailed, Context, Instances, Items, Limits, Plugin, Refusal};
 use serde_json::Value;
 
 use contract::{Mortal, MortalContract, MortalHost, MortalHostClient, MortalHostContract};
@@ -79,6 +80,11 @@ impl Mortal for Life {
         Ok(std::process::id())
     }
 
+    fn left(&self, context: &Context) -> Result<Option<u64>, CallFailed> {
+        let left = context.deadline().map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        Ok(left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     fn leave(&self, status: i32, words: &str) -> Result<(), CallFailed> {
         leave(status, words)
     }
@@ -135,6 +141,10 @@ fn main() -> ExitCode {
     }
     let name = variable("NAME").unwrap_or_else(|| "1.0.0".into());
     let instances = variable("INSTANCES").map_or(Instances::One, |_| Instances::Many);
+    let mut limits = Limits::default();
+    if let Some(in_flight) = variable("IN_FLIGHT") {
+        limits.max_in_flight = in_flight.parse().expect("it is a number");
+    }
     let life = name.clone();
     let code = Plugin::configured("mortal", name, move |_: Value| {
         let _ready = variable("WAIT").map(|file| wait_for(&file, || Ok(())));
@@ -146,6 +156,7 @@ fn main() -> ExitCode {
     .contract(MortalContract)
     .requires_contract(MortalHostContract)
     .instances(instances)
+    .limits(limits)
     .serve();
     if let Some(file) = variable("COUNTS") {
         append(&file, &COUNTED.load(Ordering::Relaxed).to_string());

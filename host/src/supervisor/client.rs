@@ -80,8 +80,8 @@ impl Caller for Supervised {
     ) -> Result<(), CallFailed> {
         let supervisor = self.supervisor();
         let mut first = supervisor.try_lease();
-        // Asked for only where something may have to be waited for.
-        let mut asked = method.idempotent.then(Instant::now);
+        // What is lost may have been waited for: its time counts.
+        let asked = Instant::now();
         let mut failed: Option<Error> = None;
         loop {
             let (lease, options) = match first.take() {
@@ -90,7 +90,6 @@ impl Caller for Supervised {
                     (lease, options)
                 }
                 None => {
-                    let asked = *asked.get_or_insert_with(Instant::now);
                     let usual = self.usual().map(|usual| usual.saturating_sub(asked.elapsed()));
                     let options = RequestOptions::timeout(usual);
                     let options = context.map_or(options.clone(), |context| context.options(options));

@@ -114,16 +114,14 @@ impl Supervised {
         options: CallOptions,
         mut make: impl FnMut(Using, CallOptions) -> Result<C, Error>,
     ) -> Result<C, Error> {
-        // The way of nearly all calls: no clock is asked but that of the call itself.
-        let lost = match self.supervisor().try_lease() {
-            Some(lease) => match make(Using::Leased(lease), options) {
-                Err(fault) if is_lost(&fault) => Some(fault),
-                made => return made,
-            },
-            None => None,
-        };
-        drop(lost);
+        // What is lost may have been waited for: its time counts.
         let asked = Instant::now();
+        if let Some(lease) = self.supervisor().try_lease() {
+            match make(Using::Leased(lease), options) {
+                Err(fault) if is_lost(&fault) => {}
+                made => return made,
+            }
+        }
         let deadline = self.deadline(options, asked);
         loop {
             let lease = self.lease(method, asked, deadline)?;
@@ -218,7 +216,7 @@ impl Supervised {
     /// # Errors
     /// [`Error`] where it cannot be sent.
     pub fn notify(&self, method: &str, params: &(impl Serialize + ?Sized)) -> Result<(), Error> {
-        self.make(method, CallOptions::default(), |using, _| using.notify(method, params))
+        self.make(method, CallOptions::default(), |using, options| using.notify(method, params, options))
     }
 
     /// Calls a method, to be awaited; see [`Plugin::call_async`](crate::Plugin::call_async). Never blocks, also where an

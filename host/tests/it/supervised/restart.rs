@@ -98,6 +98,37 @@ fn killed_under_load_calls_in_flight_fail_with_the_reason_and_later_ones_succeed
     assert!(slowest < Duration::from_secs(5), "{slowest:?}");
 }
 
+/// It waits for a place at one instance, and is sent to the next: all in the time that it was given.
+#[test]
+fn a_call_that_was_not_sent_has_what_is_left_of_its_time_at_the_next_instance() {
+    /// No less than it takes to start the next instance, so that time that is counted anew is seen.
+    const WAITS: Duration = Duration::from_millis(500);
+    let traces = Traces::new();
+    let plugin = traces.launch().env("MORTAL_IN_FLIGHT", "1").supervise(eager());
+    let client: MortalClient = plugin.client().unwrap();
+    let context = || Context::new().timeout(PATIENCE);
+    let options = CallOptions::timeout(PATIENCE);
+    let named = || plugin.call_with("mortal.left", &json!({}), options).unwrap();
+    let begun = || plugin.begin("mortal.left", &json!({}), options).unwrap().wait().unwrap();
+    let ways: [&(dyn Fn() -> Option<u64> + Sync); 4] =
+        [&named, &begun, &|| client.left(&Context::new()).unwrap(), &|| client.left(&context()).unwrap()];
+    for left in ways {
+        std::thread::scope(|scope| {
+            let holds = scope.spawn(|| client.hold(&context(), "/never"));
+            eventually("one call has the place", || plugin.in_flight() == 1);
+            let waits = scope.spawn(left);
+            eventually("another waits for it", || plugin.in_flight() == 2);
+            let asked = Instant::now();
+            std::thread::sleep(WAITS);
+            let waited = asked.elapsed();
+            kill(running(&plugin)[0]);
+            assert_eq!(error(holds.join().unwrap().unwrap_err()).kind(), Kind::PluginExited);
+            let left = Duration::from_millis(waits.join().unwrap().expect("it has a deadline"));
+            assert!(left <= PATIENCE - waited, "{left:?} after {waited:?}");
+        });
+    }
+}
+
 #[test]
 fn what_is_idempotent_is_made_once_more_where_nothing_was_seen_of_it() {
     let traces = Traces::new();
