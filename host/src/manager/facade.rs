@@ -308,7 +308,7 @@ impl Caller for ManagedPlugin {
         let is_cancelled = || context.is_some_and(Context::is_cancelled);
         let cancelled = context.is_some().then_some(&is_cancelled as &dyn Fn() -> bool);
         let serving = self.inner.serving(&self.entry, &Patience { asked, deadline, cancelled })?;
-        Caller::call(&serving.supervised, method, context, make)
+        serving.supervised.call_since(asked, method, context, make)
     }
 
     fn lost(&self, method: &'static MethodInfo, failed: CallFailed) {

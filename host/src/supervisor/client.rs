@@ -71,17 +71,28 @@ impl Caller for Relying {
     }
 }
 
-impl Caller for Supervised {
-    fn call(
+impl Supervised {
+    /// Makes a call that was asked for then, and has waited since.
+    pub(crate) fn call_since(
         &self,
+        asked: Instant,
+        method: &'static MethodInfo,
+        context: Option<&Context>,
+        make: &mut MakeCall<'_>,
+    ) -> Result<(), CallFailed> {
+        self.attempt(None, asked, method, context, make)
+    }
+
+    /// Makes a call, first over an instance that takes it at once, where there is one.
+    fn attempt(
+        &self,
+        mut first: Option<Lease>,
+        asked: Instant,
         method: &'static MethodInfo,
         context: Option<&Context>,
         make: &mut MakeCall<'_>,
     ) -> Result<(), CallFailed> {
         let supervisor = self.supervisor();
-        let mut first = supervisor.try_lease();
-        // What is lost may have been waited for: its time counts.
-        let asked = Instant::now();
         let mut failed: Option<Error> = None;
         loop {
             let (lease, options) = match first.take() {
@@ -123,6 +134,19 @@ impl Caller for Supervised {
             }
             failed = Some(fault);
         }
+    }
+}
+
+impl Caller for Supervised {
+    fn call(
+        &self,
+        method: &'static MethodInfo,
+        context: Option<&Context>,
+        make: &mut MakeCall<'_>,
+    ) -> Result<(), CallFailed> {
+        // What is lost may have been waited for, so its time counts.
+        let asked = Instant::now();
+        self.attempt(self.supervisor().try_lease(), asked, method, context, make)
     }
 
     fn lost(&self, method: &'static MethodInfo, failed: CallFailed) {

@@ -114,7 +114,7 @@ impl Supervised {
         options: CallOptions,
         mut make: impl FnMut(Using, CallOptions) -> Result<C, Error>,
     ) -> Result<C, Error> {
-        // What is lost may have been waited for: its time counts.
+        // What is lost may have been waited for, so its time counts.
         let asked = Instant::now();
         if let Some(lease) = self.supervisor().try_lease() {
             match make(Using::Leased(lease), options) {

@@ -81,6 +81,41 @@ fn a_caller_waits_no_longer_than_it_would_and_the_start_goes_on() {
 }
 
 #[test]
+fn a_call_that_waited_for_the_start_has_what_is_left_of_its_time() {
+    /// No less than anything but the start takes, so that time that is counted anew is seen.
+    const WAITS: Duration = Duration::from_millis(500);
+    const TIME: Duration = Duration::from_secs(15);
+    let bench = Bench::new();
+    let go = bench.at("go");
+    bench.package("plugins/users", "users", "1.0.0", &json!({"wait": go, "left": true}));
+    let settings = "[plugins.users.timeouts]\ncall = \"15s\"";
+    let typed = |manager: &Manager| {
+        let users: RepositoryClient = manager.client("users").unwrap();
+        users.about().unwrap().note
+    };
+    let named = |manager: &Manager| {
+        let plugin = manager.plugin("users").unwrap();
+        plugin.call::<About>("repository.about", &json!({})).unwrap().note
+    };
+    let ways: [&(dyn Fn(&Manager) -> String + Sync); 2] = [&typed, &named];
+    for (way, ask) in ways.into_iter().enumerate() {
+        let manager = bench.with_settings(settings);
+        thread::scope(|scope| {
+            let call = scope.spawn(|| ask(&manager));
+            eventually("it starts", || bench.started() == way + 1);
+            let asked = Instant::now();
+            thread::sleep(WAITS);
+            let waited = asked.elapsed();
+            fs::write(&go, "").unwrap();
+            let left = Duration::from_millis(call.join().unwrap().parse().unwrap());
+            assert!(left <= TIME - waited, "{left:?} after {waited:?}");
+        });
+        stop(&manager);
+        fs::remove_file(&go).unwrap();
+    }
+}
+
+#[test]
 fn after_all_was_stopped_nothing_starts() {
     let bench = Bench::new();
     bench.package("plugins/users", "users", "1.0.0", &json!({}));

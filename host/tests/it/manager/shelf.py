@@ -1,9 +1,10 @@
 """A plugin of the contract `repository`, as shelf.json beside it says: which version, and what goes wrong.
 
     {"manifest": {...}, "pids": FILE, "decline": REASON, "refuse": POINTER, "leave": STATUS, "say": true,
-     "wait": FILE}
+     "wait": FILE, "left": true}
 
-It leaves when it is asked what it is, and waits for the file before it reads anything.
+It leaves when it is asked what it is, and waits for the file before it reads anything. With `left`, its note is how long
+its caller waits yet; milliseconds.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def lookup(request: dict[str, Any]) -> None:
 def about(request: dict[str, Any]) -> None:
     if (status := SELF.get("leave")) is not None:
         sys.exit(status)
-    result = {"version": MANIFEST["info"]["version"], "note": NOTE, "pid": os.getpid(), "config": config,
+    note = str(request["params"]["_meta"]["deadlineMs"]) if SELF.get("left") else NOTE
+    result = {"version": MANIFEST["info"]["version"], "note": note, "pid": os.getpid(), "config": config,
               "key": os.environ.get("KEY")}
     send({"id": request["id"], "result": result})
 
