@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use plugline_protocol::lifecycle::messages::Progress;
-use plugline_protocol::peer::{self, CallError, Canceller, Trace};
+use plugline_protocol::peer::{self, CallError, Canceller, TellProgress, Trace};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -172,7 +172,7 @@ pub struct CallFuture<R> {
 
 enum State<R> {
     /// There is no instance to send it to yet.
-    Waiting { call: Box<Waiting>, progress: Option<Tell> },
+    Waiting { call: Box<Waiting>, progress: Option<TellProgress> },
     Sent {
         using: Using,
         method: String,
@@ -184,12 +184,10 @@ enum State<R> {
     Failed(Option<Box<Error>>),
 }
 
-type Tell = Box<dyn FnMut(Progress) + Send>;
-
 /// A call that may be made once more, and who is told of its progress then.
 struct Again {
     call: Waiting,
-    progress: Option<Arc<Mutex<Tell>>>,
+    progress: Option<Arc<Mutex<TellProgress>>>,
 }
 
 /// A call that was sent, or waits for a place.
@@ -218,6 +216,17 @@ impl<R: DeserializeOwned> Pending<R> {
         }
     }
 
+    /// How it goes on at another instance, if it was not sent to this one before that was lost.
+    fn elsewhere(&mut self, using: &Using, method: &str) -> Option<(Waiting, Option<TellProgress>)> {
+        let (unsent, asked, deadline) = match self {
+            Self::Plain(call) => (call.take_unsent(), call.asked(), call.deadline()),
+            Self::Checked(call) => (call.take_unsent(), call.asked(), call.deadline()),
+        };
+        let (params, progress) = unsent?;
+        let supervisor = using.supervisor()?;
+        Some((Waiting::new(supervisor, method, params, asked, deadline), progress))
+    }
+
     fn poll(
         &mut self,
         using: &Using,
@@ -234,10 +243,44 @@ impl<R: DeserializeOwned> Pending<R> {
     }
 }
 
-fn pass_on(told: Arc<Mutex<Tell>>) -> impl FnMut(Progress) + Send + 'static {
+fn pass_on(told: Arc<Mutex<TellProgress>>) -> impl FnMut(Progress) + Send + 'static {
     move |progress| {
         let mut tell = told.lock().unwrap_or_else(PoisonError::into_inner);
         tell(progress);
+    }
+}
+
+impl<R> State<R> {
+    /// Gives progress to a function.
+    fn telling(self, progress: impl FnMut(Progress) + Send + 'static) -> Self {
+        match self {
+            Self::Waiting { call, .. } => Self::Waiting { call, progress: Some(Box::new(progress)) },
+            Self::Sent { using, method, call, again: Some(mut again) } => {
+                let told: Arc<Mutex<TellProgress>> = Arc::new(Mutex::new(Box::new(progress)));
+                again.progress = Some(Arc::clone(&told));
+                let call = call.on_progress(&using, pass_on(told));
+                Self::Sent { using, method, call, again: Some(again) }
+            }
+            Self::Sent { using, method, call, again } => {
+                let call = call.on_progress(&using, progress);
+                Self::Sent { using, method, call, again }
+            }
+            failed @ Self::Failed(_) => failed,
+        }
+    }
+}
+
+impl<R: DeserializeOwned> State<R> {
+    /// Over an instance that there is; should that be lost, over another where that may be.
+    fn over(using: Using, call: Waiting) -> Self {
+        let may_be_repeated = !call.is_repeated() && using.is_idempotent(&call.method);
+        let mut state = using.call_async(&call.method, &*call.params, call.options());
+        if let Self::Sent { again, .. } = &mut state
+            && may_be_repeated
+        {
+            *again = Some(Box::new(Again { call, progress: None }));
+        }
+        state
     }
 }
 
@@ -254,11 +297,7 @@ impl<R: DeserializeOwned> CallFuture<R> {
 
     /// The same; should that be lost, over another.
     pub(crate) fn repeatable(using: Using, call: Waiting) -> Self {
-        let mut state = using.call_async(&call.method, &*call.params, call.options());
-        if let State::Sent { again, .. } = &mut state {
-            *again = Some(Box::new(Again { call, progress: None }));
-        }
-        Self { state }
+        Self { state: State::over(using, call) }
     }
 
     /// Over the instance that there will be.
@@ -274,21 +313,7 @@ impl<R: DeserializeOwned> CallFuture<R> {
 impl<R> CallFuture<R> {
     /// Gives progress to a function, in the task that awaits.
     pub fn on_progress(self, progress: impl FnMut(Progress) + Send + 'static) -> Self {
-        let state = match self.state {
-            State::Waiting { call, .. } => State::Waiting { call, progress: Some(Box::new(progress)) },
-            State::Sent { using, method, call, again: Some(mut again) } => {
-                let told: Arc<Mutex<Tell>> = Arc::new(Mutex::new(Box::new(progress)));
-                again.progress = Some(Arc::clone(&told));
-                let call = call.on_progress(&using, pass_on(told));
-                State::Sent { using, method, call, again: Some(again) }
-            }
-            State::Sent { using, method, call, again } => {
-                let call = call.on_progress(&using, progress);
-                State::Sent { using, method, call, again }
-            }
-            failed @ State::Failed(_) => failed,
-        };
-        Self { state }
+        Self { state: self.state.telling(progress) }
     }
 
     /// A handle that cancels the call from elsewhere; none where it was not sent yet, or has ended. Of a call that
@@ -307,44 +332,49 @@ impl<R: DeserializeOwned> Future for CallFuture<R> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
-            match &mut self.state {
-                State::Waiting { call, progress } => {
-                    let using = match call.poll(context) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
-                        Poll::Ready(Ok(using)) => using,
-                    };
-                    let sent = using.call_async(&call.method, &*call.params, call.options());
-                    let progress = progress.take();
-                    self.state = match (sent, progress) {
-                        (State::Sent { using, method, call, again }, Some(progress)) => {
-                            let call = call.on_progress(&using, progress);
-                            State::Sent { using, method, call, again }
-                        }
-                        (state, _) => state,
-                    };
-                }
-                State::Sent { using, method, call, again } => {
-                    // Of one that was not sent, nothing can have come.
+            let over = State::Failed(None);
+            self.state = match std::mem::replace(&mut self.state, over) {
+                State::Waiting { mut call, progress } => match call.poll(context) {
+                    Poll::Pending => {
+                        self.state = State::Waiting { call, progress };
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(Err(fault)) => return Poll::Ready(Err(fault)),
+                    Poll::Ready(Ok(using)) => {
+                        let state = State::over(using, *call);
+                        progress.into_iter().fold(state, State::telling)
+                    }
+                },
+                State::Sent { using, method, mut call, again } => {
                     let trace = again.as_ref().and_then(|_| call.trace());
-                    let cause = match call.poll(using, method, context) {
-                        Poll::Pending => return Poll::Pending,
+                    let cause = match call.poll(&using, &method, context) {
+                        Poll::Pending => {
+                            self.state = State::Sent { using, method, call, again };
+                            return Poll::Pending;
+                        }
                         Poll::Ready(Ok(result)) => return Poll::Ready(result),
                         Poll::Ready(Err(cause)) => cause,
                     };
-                    let is_lost = matches!(cause, CallError::Closed(_));
-                    let is_repeatable = trace.is_none_or(|trace| may_be_repeated(&cause, &trace));
-                    let failed = using.call_failed(method, cause);
-                    let Some(again) = again.take().filter(|_| is_lost && is_repeatable) else {
-                        return Poll::Ready(Err(failed));
+                    let unsent = call.elsewhere(&using, &method);
+                    let was_sent = unsent.is_none();
+                    let may_go_on = !was_sent
+                        || matches!(cause, CallError::Closed(_))
+                            && trace.is_none_or(|trace| may_be_repeated(&cause, &trace));
+                    let again = again.map(|again| {
+                        let Again { call, progress } = *again;
+                        (call, progress.map(|told| Box::new(pass_on(told)) as TellProgress))
+                    });
+                    let Some((mut call, progress)) = again.or(unsent).filter(|_| may_go_on) else {
+                        return Poll::Ready(Err(using.call_failed(&method, cause)));
                     };
-                    let Again { mut call, progress } = *again;
-                    call.once_more(failed);
-                    let progress = progress.map(|told| Box::new(pass_on(told)) as Tell);
-                    self.state = State::Waiting { call: Box::new(call), progress };
+                    // What was not sent is not made once more by that.
+                    if was_sent {
+                        call.once_more(using.call_failed(&method, cause));
+                    }
+                    State::Waiting { call: Box::new(call), progress }
                 }
                 State::Failed(fault) => {
-                    return Poll::Ready(Err(*fault.take().expect("polled after it was ready")));
+                    return Poll::Ready(Err(*fault.expect("polled after it was ready")));
                 }
             }
         }

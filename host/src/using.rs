@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::call::{CallOptions, RunningCall};
 use crate::error::Error;
 use crate::plugin::Instance;
-use crate::supervisor::Lease;
+use crate::supervisor::{Lease, Supervisor};
 
 /// An instance that is being used.
 #[derive(Debug)]
@@ -34,6 +34,14 @@ impl Using {
         match self {
             Self::Plain(instance) => instance,
             Self::Leased(lease) => lease.instance(),
+        }
+    }
+
+    /// Who may know another.
+    pub(crate) fn supervisor(&self) -> Option<Arc<Supervisor>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Leased(lease) => lease.live().supervisor(),
         }
     }
 

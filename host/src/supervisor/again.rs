@@ -78,7 +78,7 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn new(
+    pub(crate) fn new(
         supervisor: Arc<Supervisor>,
         method: &str,
         params: Box<RawValue>,
@@ -113,6 +113,10 @@ impl Waiting {
     /// It was made, and is to be made once more.
     pub(crate) fn once_more(&mut self, failed: Error) {
         self.failed = Some(failed);
+    }
+
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.failed.is_some()
     }
 
     /// What is left of its time.

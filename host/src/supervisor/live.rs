@@ -43,6 +43,10 @@ impl Live {
         self.plugin.instance()
     }
 
+    pub(crate) fn supervisor(&self) -> Option<Arc<Supervisor>> {
+        self.supervisor.upgrade()
+    }
+
     /// Whether its connection has ended; what becomes of it is told later.
     pub(super) fn is_lost(&self) -> bool {
         self.instance().connection.closed().is_some()

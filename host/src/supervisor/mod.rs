@@ -37,6 +37,7 @@ pub(crate) use again::{Again, Waiting};
 pub use decision::{Decision, Failure};
 pub use handle::{PlaceState, Supervised};
 pub(crate) use live::Lease;
+pub(crate) use roster::Supervisor;
 pub use settings::{Backoff, Breaker, Health, Jitter, ManifestSource, PingWhen, Restart, Supervision};
 pub use starts::Starts;
 pub use stop::stop_all;

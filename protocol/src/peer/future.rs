@@ -25,6 +25,9 @@ use crate::wire::{EncodeError, json};
 /// Too much is queued: whether there is room is asked again after this long.
 const ASK_AGAIN: Duration = Duration::from_millis(1);
 
+/// Who is told of a call's progress.
+pub type TellProgress = Box<dyn FnMut(Progress) + Send>;
+
 /// A call that a task awaits. It is sent at once where there is room, otherwise when there is and it is awaited;
 /// dropping it cancels the call. The deadline counts from when it was made.
 #[must_use = "a call that is not awaited is cancelled"]
@@ -32,7 +35,9 @@ pub struct CallFuture<R> {
     connection: Connection,
     time: Time,
     state: State,
-    progress: Option<Box<dyn FnMut(Progress) + Send>>,
+    progress: Option<TellProgress>,
+    /// What was to be sent, where the connection was lost before it could be.
+    unsent: Option<Box<RawValue>>,
     /// When the task is woken though there is nothing to tell: at the deadline, or to ask for room again.
     timer: Option<timer::Ticket>,
     result: PhantomData<fn() -> R>,
@@ -82,6 +87,7 @@ impl Connection {
         options: RequestOptions,
     ) -> CallFuture<R> {
         let time = Time::now(&options);
+        let mut unsent = None;
         let state = match self.begin(method, params, &options, time, Room::Try) {
             Ok(Some(call)) => {
                 self.write_out();
@@ -93,9 +99,15 @@ impl Connection {
                 }
                 Err(fault) => State::Failed(EncodeError::from(fault).into()),
             },
-            Err(fault) => State::Failed(fault),
+            Err(fault) => {
+                if matches!(fault, CallError::Closed(_)) {
+                    unsent = json::raw(params).ok();
+                }
+                State::Failed(fault)
+            }
         };
-        CallFuture { connection: self.clone(), time, state, progress: None, timer: None, result: PhantomData }
+        let connection = self.clone();
+        CallFuture { connection, time, state, progress: None, unsent, timer: None, result: PhantomData }
     }
 }
 
@@ -115,9 +127,20 @@ impl<R> CallFuture<R> {
         }
     }
 
+    /// When it was made.
+    pub fn asked(&self) -> Instant {
+        self.time.asked
+    }
+
     /// When its caller gives up.
     pub fn deadline(&self) -> Option<Instant> {
         self.time.deadline
+    }
+
+    /// The params of a call that failed as the connection was lost before it could be sent, and who was to be told of its
+    /// progress: whoever knows another connection may call over that, as nothing can have come of it.
+    pub fn take_unsent(&mut self) -> Option<(Box<RawValue>, Option<TellProgress>)> {
+        self.unsent.take().map(|params| (params, self.progress.take()))
     }
 
     /// What the call leaves behind on this side; nothing, where it was not sent yet, or has ended.
@@ -165,7 +188,13 @@ impl<R> CallFuture<R> {
                 Err(fault) => {
                     inner.pending.unqueue(std::mem::take(place), depth, false);
                     self.connection.look_up(); // The next may have been told of its place.
-                    self.state = State::Failed(fault);
+                    let is_lost = matches!(fault, CallError::Closed(_));
+                    let over = std::mem::replace(&mut self.state, State::Failed(fault));
+                    if let State::Queued { params, .. } = over
+                        && is_lost
+                    {
+                        self.unsent = Some(params);
+                    }
                 }
                 Ok(None) => {
                     let most = self.connection.remote().map_or(1, |remote| remote.limits.max_in_flight);

@@ -80,7 +80,7 @@ mod writing;
 pub use call::Call;
 pub use connection::{Connection, Direction, Remote, Setup, Side};
 pub use error::{CallError, CloseReason, Kind, Violation};
-pub use future::CallFuture;
+pub use future::{CallFuture, TellProgress};
 pub use handshake::HandshakeError;
 pub use io::{Block, Pipes, Waited, Wake, pair};
 pub use many::CallMany;

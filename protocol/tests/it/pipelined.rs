@@ -254,6 +254,29 @@ fn progress_comes_to_the_task() {
 }
 
 #[test]
+fn what_was_not_sent_before_the_end_is_given_back() {
+    let (hold, _cancelled) = until_cancelled();
+    let (host, _plugin) =
+        both(End::host().remote(in_flight(1)), End::plugin().limits(in_flight(1)).on("t.hold", hold));
+    let call = |n, options| host.connection.call_async::<Value>("t.hold", &json!({"n": n}), options);
+    let (mut sent, mut late) = (call(0, patient()), call(1, RequestOptions::timeout(Duration::ZERO)));
+    let mut waiting = call(2, patient()).on_progress(drop);
+    assert!(block_on(async { futures::poll!(&mut waiting) }).is_pending());
+    assert_eq!(kind(block_on(&mut late)), Kind::Timeout);
+    host.connection.shut();
+    let mut never = call(3, patient());
+    for call in [&mut sent, &mut waiting, &mut never] {
+        assert_eq!(kind(block_on(call)), Kind::Closed);
+    }
+    assert!(sent.take_unsent().is_none(), "something may have come of it");
+    assert!(late.take_unsent().is_none(), "its time is over");
+    let (params, progress) = waiting.take_unsent().unwrap();
+    assert_eq!((params.get(), progress.is_some()), (r#"{"n":2}"#, true));
+    assert_eq!(never.take_unsent().unwrap().0.get(), r#"{"n":3}"#);
+    assert!(never.take_unsent().is_none(), "once");
+}
+
+#[test]
 fn tasks_are_told_of_the_end() {
     let (hold, _cancelled) = until_cancelled();
     let (host, plugin) =

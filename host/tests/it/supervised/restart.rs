@@ -110,8 +110,14 @@ fn a_call_that_was_not_sent_has_what_is_left_of_its_time_at_the_next_instance() 
     let options = CallOptions::timeout(PATIENCE);
     let named = || plugin.call_with("mortal.left", &json!({}), options).unwrap();
     let begun = || plugin.begin("mortal.left", &json!({}), options).unwrap().wait().unwrap();
-    let ways: [&(dyn Fn() -> Option<u64> + Sync); 4] =
-        [&named, &begun, &|| client.left(&Context::new()).unwrap(), &|| client.left(&context()).unwrap()];
+    let awaited = || {
+        let call = plugin.call_async("mortal.left", &json!({}), options).on_progress(drop);
+        super::block_on(call).unwrap()
+    };
+    let ways: [&(dyn Fn() -> Option<u64> + Sync); 5] =
+        [&named, &begun, &awaited, &|| client.left(&Context::new()).unwrap(), &|| {
+            client.left(&context()).unwrap()
+        }];
     for left in ways {
         std::thread::scope(|scope| {
             let holds = scope.spawn(|| client.hold(&context(), "/never"));
@@ -149,7 +155,11 @@ fn what_is_idempotent_is_made_once_more_where_nothing_was_seen_of_it() {
     assert_eq!(items.collect::<Result<Vec<_>, _>>().unwrap(), [1, 2, 3]);
     let awaited = plugin.call_async::<String>("mortal.leave_once", &file("awaited"), CallOptions::default());
     assert_eq!(super::block_on(awaited.on_progress(|_| ())).unwrap(), "the second time");
-    for name in ["typed", "named", "begun", "unseen", "awaited"] {
+    // And where it waited for the start.
+    let cold = traces.supervise(eager());
+    let awaited = cold.call_async::<String>("mortal.leave_once", &file("cold"), CallOptions::default());
+    assert_eq!(super::block_on(awaited.on_progress(|_| ())).unwrap(), "the second time");
+    for name in ["typed", "named", "begun", "unseen", "awaited", "cold"] {
         assert_eq!(times(name), 2, "{name}");
     }
     let repeated = || {
