@@ -177,17 +177,33 @@ enum State<R> {
         using: Using,
         method: String,
         call: Pending<R>,
-        /// How it may be made once more, where it may.
+        /// How it goes on at another instance, where that is known.
         again: Option<Box<Again>>,
     },
     /// Taken by the first poll.
     Failed(Option<Box<Error>>),
 }
 
-/// A call that may be made once more, and who is told of its progress then.
+/// A call that may go on at another instance, and who is told of its progress then.
 struct Again {
     call: Waiting,
+    /// Also where it was sent.
+    may_be_repeated: bool,
     progress: Option<Arc<Mutex<TellProgress>>>,
+}
+
+impl Again {
+    /// Whether a call that was sent, and failed so, is to be made once more.
+    fn is_to_be_repeated(&self, cause: &CallError, trace: Option<&Trace>) -> bool {
+        self.may_be_repeated
+            && matches!(cause, CallError::Closed(_))
+            && trace.is_none_or(|trace| may_be_repeated(cause, trace))
+    }
+
+    fn call_and_progress(self) -> (Waiting, Option<TellProgress>) {
+        let progress = self.progress.map(|told| Box::new(pass_on(told)) as TellProgress);
+        (self.call, progress)
+    }
 }
 
 /// A call that was sent, or waits for a place.
@@ -275,10 +291,8 @@ impl<R: DeserializeOwned> State<R> {
     fn over(using: Using, call: Waiting) -> Self {
         let may_be_repeated = !call.is_repeated() && using.is_idempotent(&call.method);
         let mut state = using.call_async(&call.method, &*call.params, call.options());
-        if let Self::Sent { again, .. } = &mut state
-            && may_be_repeated
-        {
-            *again = Some(Box::new(Again { call, progress: None }));
+        if let Self::Sent { again, .. } = &mut state {
+            *again = Some(Box::new(Again { call, may_be_repeated, progress: None }));
         }
         state
     }
@@ -357,14 +371,14 @@ impl<R: DeserializeOwned> Future for CallFuture<R> {
                     };
                     let unsent = call.elsewhere(&using, &method);
                     let was_sent = unsent.is_none();
-                    let may_go_on = !was_sent
-                        || matches!(cause, CallError::Closed(_))
-                            && trace.is_none_or(|trace| may_be_repeated(&cause, &trace));
-                    let again = again.map(|again| {
-                        let Again { call, progress } = *again;
-                        (call, progress.map(|told| Box::new(pass_on(told)) as TellProgress))
-                    });
-                    let Some((mut call, progress)) = again.or(unsent).filter(|_| may_go_on) else {
+                    let next = match again {
+                        Some(again) if !was_sent || again.is_to_be_repeated(&cause, trace.as_ref()) => {
+                            Some(again.call_and_progress())
+                        }
+                        Some(_) => None,
+                        None => unsent,
+                    };
+                    let Some((mut call, progress)) = next else {
                         return Poll::Ready(Err(using.call_failed(&method, cause)));
                     };
                     // What was not sent is not made once more by that.
