@@ -180,14 +180,14 @@ enum State<R> {
         /// How it goes on at another instance, where that is known.
         again: Option<Box<Again>>,
     },
-    /// Taken by the first poll.
+    /// Taken by the first poll. Of one that has ended, nothing is left.
     Failed(Option<Box<Error>>),
 }
 
 /// A call that may go on at another instance, and who is told of its progress then.
 struct Again {
     call: Waiting,
-    /// Also where it was sent.
+    /// Also where it was sent: its method is idempotent, and it was not repeated yet.
     may_be_repeated: bool,
     progress: Option<Arc<Mutex<TellProgress>>>,
 }

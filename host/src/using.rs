@@ -37,7 +37,7 @@ impl Using {
         }
     }
 
-    /// Who may know another.
+    /// Who may know another instance, where anybody does.
     pub(crate) fn supervisor(&self) -> Option<Arc<Supervisor>> {
         match self {
             Self::Plain(_) => None,
